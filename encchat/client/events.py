@@ -1,0 +1,130 @@
+"""What the client core shows: one class an event, each the JSON object of the json face (docs/client.md).
+
+``type`` tells the objects apart. `json_line` repeats it as ``event`` where the event has no finer name of its
+own, so that one reader serves for these lines and the server's JSON log.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from encchat.wire import Kind, Presence, Role, UserEntry
+
+Encryption = Literal["megolm", "olm", "server-key", "none"]
+Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
+Trust = Literal["verified", "pinned", "changed", "none"]
+
+
+class ScreenEvent(Struct, frozen=True, kw_only=True, tag_field="type", rename={"sender": "from", "partner": "with"}):
+    """Base of all."""
+
+
+class Connected(ScreenEvent, frozen=True, kw_only=True, tag="connected"):
+    """The channel stands; ``new_pin``: this identity was seen and pinned for the first time."""
+
+    server: str
+    fingerprint: str
+    suite: str
+    new_pin: bool
+
+
+class LoggedIn(ScreenEvent, frozen=True, kw_only=True, tag="logged_in"):
+    """The account and device this client is now."""
+
+    user: str
+    device: str
+    role: Role
+
+
+class Sent(ScreenEvent, frozen=True, kw_only=True, tag="sent"):
+    """The server has taken this client's message."""
+
+    ulid: str
+    conversation: str
+    seq: int
+
+
+class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
+    """Somebody said something; ``time`` is ISO 8601 in UTC with milliseconds."""
+
+    conversation: str
+    kind: Kind
+    seq: int
+    sender: str
+    text: str
+    time: str
+    ulid: str
+    encryption: Encryption
+    signature: Signature
+    trust: Trust
+
+
+class Users(ScreenEvent, frozen=True, kw_only=True, tag="users"):
+    """Everybody who is FREE, BUSY or AWAY."""
+
+    users: list[UserEntry]
+
+
+class Status(ScreenEvent, frozen=True, kw_only=True, tag="status"):
+    """One account's presence; ``last_seen`` as `Message.time`, None if never."""
+
+    user: str
+    presence: Presence
+    last_seen: str | None
+
+
+class PresenceChanged(ScreenEvent, frozen=True, kw_only=True, tag="presence"):
+    """A contact came, went or changed."""
+
+    user: str
+    presence: Presence
+
+
+class Session(ScreenEvent, frozen=True, kw_only=True, tag="session"):
+    """A session began, ended or was refused."""
+
+    partner: str
+    event_: Literal["started", "ended", "refused"] = field(name="event")
+    reason: str = ""
+
+
+class Notice(ScreenEvent, frozen=True, kw_only=True, tag="notice"):
+    """A text for the person at the keyboard; may have several lines."""
+
+    text: str
+
+
+class Kicked(ScreenEvent, frozen=True, kw_only=True, tag="kicked"):
+    """The server ended this account's connections on somebody's behalf."""
+
+    by: str
+    reason: str
+
+
+class Error(ScreenEvent, frozen=True, kw_only=True, tag="error"):
+    """Something typed or asked was refused."""
+
+    code: str
+    text: str
+
+
+class Disconnected(ScreenEvent, frozen=True, kw_only=True, tag="disconnected"):
+    """The connection is gone."""
+
+    reason: str
+
+
+class Reconnecting(ScreenEvent, frozen=True, kw_only=True, tag="reconnecting", rename={"seconds": "in"}):
+    """The next attempt comes in this many seconds."""
+
+    seconds: float
+
+
+def json_line(event: ScreenEvent) -> bytes:
+    """The json face's line for ``event``, without the line feed."""
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    fields.setdefault("event", fields["type"])
+    return msgspec.json.encode(fields)

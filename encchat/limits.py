@@ -1,0 +1,108 @@
+"""Every limit of encchat, with its reason. Bytes, seconds and counts, as each name says."""
+
+from typing import Final
+
+# The channel -----------------------------------------------------------------------------------
+MAX_FRAME: Final = 65_535
+"""Bytes of a frame after its length field: what two bytes can say, and Noise section 3's message limit."""
+
+TAG_LENGTH: Final = 16
+"""Bytes of an AEAD tag (ChaCha20-Poly1305, AES-GCM)."""
+
+MAX_PREAMBLE: Final = 64
+"""Bytes of the first frame of a connection: the longest suite name fits twice, a web browser's greeting does not."""
+
+MAX_HANDSHAKE_MESSAGE: Final = 4_096
+"""Bytes of one handshake message: the largest (XXhfs, message 1, 1,216 bytes) fits three times."""
+
+REKEY_AFTER_RECORDS: Final = 65_536
+"""Records under one key before both sides rekey; far below what AES-GCM with random IVs allows (2^32)."""
+
+HANDSHAKE_SECONDS: Final = 15.0
+"""From the TCP connection to a finished handshake; a phone on a bad line needs three."""
+
+KEEPALIVE_SECONDS: Final = 30.0
+"""Silence after which the peer is probed, and again that long until it counts as gone."""
+
+# Lines and requests ----------------------------------------------------------------------------
+MAX_LINE: Final = 65_536
+"""Bytes of one line of the wire; holds a message body of MAX_BODY after JSON has escaped every byte of usual text."""
+
+MAX_BODY: Final = 16_384
+"""Characters of one message body: about eight typed pages."""
+
+MAX_REQUEST_ID: Final = 2**53 - 1
+"""Largest request id: every JSON reader holds it exactly."""
+
+MAX_BAD_LINES: Final = 10
+"""Malformed, oversize or unknown lines a connection may send before it is hung up."""
+
+MAX_PENDING_REQUESTS: Final = 1_000
+"""Requests of one connection that wait for an answer before its reading is paused."""
+
+REQUEST_RATE: Final = 200.0
+"""Cost units a connection earns a second; a message costs one. Past the burst, reading is paused, nothing is lost."""
+
+REQUEST_BURST: Final = 1_000.0
+"""Cost units a connection can save up: a pasted file of a thousand lines goes at once."""
+
+MAX_UNSENT: Final = 4 * 2**20
+"""Bytes that wait for one connection; over it the reader is too slow to be fed live and is hung up."""
+
+# Names and texts -------------------------------------------------------------------------------
+MAX_NAME: Final = 32
+"""Characters of an account name: fits a column of a terminal."""
+
+MAX_PASSWORD: Final = 1_024
+"""Characters of a password: generous, and bounds what is hashed."""
+
+MIN_PASSWORD: Final = 8
+"""Characters of a new password (NIST SP 800-63B section 5.1.1)."""
+
+MAX_REASON: Final = 500
+"""Characters of a reason or other short text."""
+
+MAX_DEVICE_NAME: Final = 64
+"""Characters a device calls itself by."""
+
+MAX_INVITE: Final = 64
+"""Characters of an invite token."""
+
+# Strangers -------------------------------------------------------------------------------------
+CONNECTIONS_PER_ADDRESS: Final = 1_000
+"""Open connections of one address (one /64 of IPv6): an office behind one address."""
+
+HANDSHAKES_PER_ADDRESS_PER_SECOND: Final = 50.0
+"""New connections of one address a second, sustained."""
+
+HANDSHAKES_PER_ADDRESS_BURST: Final = 500.0
+"""New connections of one address at once, after a quiet time: everybody comes back after a restart."""
+
+UNAUTHENTICATED_SECONDS: Final = 120.0
+"""From the finished handshake to a login: time to type a password."""
+
+UNAUTHENTICATED_BYTES: Final = 65_536
+"""Plaintext bytes a connection may send before it has logged in."""
+
+# Logging in ------------------------------------------------------------------------------------
+PASSWORD_THREADS: Final = 2
+"""Passwords hashed at once; argon2id keeps a core busy for 20 to 30 ms."""
+
+PASSWORD_QUEUE: Final = 200
+"""Passwords that wait to be hashed; more are answered `overloaded`, so a storm costs bounded memory."""
+
+LOGIN_FREE_FAILURES: Final = 5
+"""Wrong passwords by one name or one address before it has to wait."""
+
+LOGIN_WAIT_SECONDS: Final = 2.0
+"""The first wait; it doubles with each further failure."""
+
+LOGIN_MAX_WAIT_SECONDS: Final = 900.0
+"""The longest wait, and how long a failure is remembered."""
+
+ADMIN_SECONDS: Final = 600.0
+"""How long an `admin` confirmation lasts."""
+
+# Stopping --------------------------------------------------------------------------------------
+STOP_SECONDS: Final = 5.0
+"""From the stop signal to the exit, whatever clients do."""

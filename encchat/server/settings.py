@@ -1,0 +1,29 @@
+"""What an administrator can set; the defaults are what a small team wants."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from encchat import limits
+from encchat.wire import Registration
+
+
+@frozen
+class Settings:
+    """All of it is reloadable except what names keys, suites or endpoints, which stand in the options."""
+
+    server_name: str = "encchat"
+    motd: str = ""
+    registration: Registration = "invite"
+    keepalive: float = limits.KEEPALIVE_SECONDS
+    handshake_seconds: float = limits.HANDSHAKE_SECONDS
+    unauthenticated_seconds: float = limits.UNAUTHENTICATED_SECONDS
+    unauthenticated_bytes: int = limits.UNAUTHENTICATED_BYTES
+    connections_per_address: int = limits.CONNECTIONS_PER_ADDRESS
+    handshakes_per_second: float = limits.HANDSHAKES_PER_ADDRESS_PER_SECOND
+    handshakes_burst: float = limits.HANDSHAKES_PER_ADDRESS_BURST
+    request_rate: float = limits.REQUEST_RATE
+    request_burst: float = limits.REQUEST_BURST
+    max_unsent: int = limits.MAX_UNSENT
+    admin_seconds: float = limits.ADMIN_SECONDS
+    stop_seconds: float = limits.STOP_SECONDS

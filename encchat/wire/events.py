@@ -1,0 +1,184 @@
+"""What a server says: answers to requests, the results inside them, and events (protocol, same sections)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+Kind = Literal["lobby", "direct", "session", "room"]
+Presence = Literal["OFFLINE", "FREE", "BUSY", "AWAY"]
+Role = Literal["user", "moderator", "admin"]
+Registration = Literal["open", "invite", "closed"]
+
+
+class _Value(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"sender": "from", "partner": "with"}):
+    """A value inside a line; fields that have their default are left out."""
+
+
+class _Line(_Value, frozen=True, kw_only=True, tag_field="type"):
+    """A line of its own, or a result, told apart by ``type``."""
+
+
+# Results ---------------------------------------------------------------------------------------
+class LoggedIn(_Line, frozen=True, kw_only=True, tag="logged_in"):
+    """Who this connection now is; ``user`` is the name as it was registered, ``device`` this device's id."""
+
+    user: str
+    device: str
+    role: Role
+    presence: Presence
+
+
+class Sent(_Line, frozen=True, kw_only=True, tag="sent"):
+    """The message is in its conversation under this ``seq``; ``time`` in milliseconds since 1970 UTC."""
+
+    ulid: str
+    conversation: str
+    seq: int
+    time: int
+
+
+class UserEntry(_Value, frozen=True, kw_only=True):
+    """One row of `UserList`."""
+
+    user: str
+    presence: Presence
+
+
+class UserList(_Line, frozen=True, kw_only=True, tag="users"):
+    """Everybody who is not OFFLINE, by name."""
+
+    users: list[UserEntry]
+
+
+class UserStatus(_Line, frozen=True, kw_only=True, tag="status"):
+    """One account's presence; ``last_seen`` in milliseconds since 1970 UTC, None if never."""
+
+    user: str
+    presence: Presence
+    last_seen: int | None = None
+
+
+class ParameterEntry(_Value, frozen=True, kw_only=True):
+    """One argument of a command, in the order it is typed; the last string takes the rest of the line."""
+
+    name: str
+    type: Literal["string", "integer", "number", "boolean"] = "string"
+    required: bool = True
+
+
+class CommandEntry(_Value, frozen=True, kw_only=True):
+    """One command: its verb is the request's ``type``."""
+
+    verb: str
+    help: str
+    parameters: list[ParameterEntry] = []
+
+
+class CommandList(_Line, frozen=True, kw_only=True, tag="commands"):
+    """The commands this account may use, by verb."""
+
+    commands: list[CommandEntry]
+
+
+class AdminGranted(_Line, frozen=True, kw_only=True, tag="admin_granted"):
+    """Admin commands work for this many seconds."""
+
+    seconds: float
+
+
+class Notice(_Line, frozen=True, kw_only=True, tag="notice"):
+    """A text from the server, as a result or an event."""
+
+    text: str
+
+
+Result = LoggedIn | Sent | UserList | UserStatus | CommandList | AdminGranted | Notice
+
+
+# Answers ---------------------------------------------------------------------------------------
+class Ok(_Line, frozen=True, kw_only=True, tag="ok"):
+    """The request with this ``id`` was done."""
+
+    id: int
+    result: Result | None = None
+
+
+class Error(_Line, frozen=True, kw_only=True, tag="error"):
+    """The request with this ``id`` was refused; ``id`` is None if the line had none that could be read."""
+
+    id: int | None = None
+    code: str
+    text: str
+
+
+# Events ----------------------------------------------------------------------------------------
+class Welcome(_Line, frozen=True, kw_only=True, tag="welcome"):
+    """The first line of every connection."""
+
+    server: str
+    version: str
+    registration: Registration
+    motd: str = ""
+
+
+class Message(_Line, frozen=True, kw_only=True, tag="message"):
+    """A message of a conversation; ``conversation`` as the receiver calls it, ``time`` as in `Sent`."""
+
+    conversation: str
+    kind: Kind
+    seq: int
+    sender: str
+    ulid: str
+    time: int
+    body: str
+    scheme: str = "none"
+
+
+class PresenceChanged(_Line, frozen=True, kw_only=True, tag="presence"):
+    """Somebody who shares a direct conversation or a session with this account changed presence."""
+
+    user: str
+    presence: Presence
+
+
+class SessionStarted(_Line, frozen=True, kw_only=True, tag="session_started"):
+    """This account is in a session with ``with`` now; ``by`` called."""
+
+    partner: str
+    by: str
+
+
+class SessionEnded(_Line, frozen=True, kw_only=True, tag="session_ended"):
+    """The session with ``with`` is over."""
+
+    partner: str
+    reason: Literal["goodbye", "lost"]
+
+
+class Kicked(_Line, frozen=True, kw_only=True, tag="kicked"):
+    """The last line before the server hangs up on a kicked account."""
+
+    by: str
+    reason: str = field(default="")
+
+
+class Closing(_Line, frozen=True, kw_only=True, tag="closing"):
+    """The last line before the server closes this connection for another reason."""
+
+    reason: str
+
+
+ServerLine = (
+    Ok
+    | Error
+    | Welcome
+    | Message
+    | PresenceChanged
+    | SessionStarted
+    | SessionEnded
+    | Notice
+    | Kicked
+    | Closing
+)
