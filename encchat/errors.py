@@ -44,9 +44,7 @@ class SuiteRefusedError(ChannelError):
     code = "suite-refused"
 
     def __init__(self, wanted: str, offered: tuple[str, ...]) -> None:
-        super().__init__(
-            f"the server does not offer the suite {wanted}; it offers {', '.join(offered) or 'none'}"
-        )
+        super().__init__(f"the server does not offer the suite {wanted}; it offers {', '.join(offered) or 'none'}")
         self.wanted = wanted
         self.offered = offered
 

@@ -22,9 +22,7 @@ def account_name(text: str) -> str:
     differ look different in every font and can be typed on every keyboard.
     """
     if not _NAME.fullmatch(text):
-        raise NameRefusedError(
-            f"a name has 1 to {MAX_NAME} letters a-z, digits, and between them also . _ or -"
-        )
+        raise NameRefusedError(f"a name has 1 to {MAX_NAME} letters a-z, digits, and between them also . _ or -")
     if skeleton(text) in _RESERVED_SKELETONS:
         raise NameRefusedError(f"the name {text} is kept for the server")
     return text
@@ -46,7 +44,5 @@ _RESERVED_SKELETONS: Final = frozenset(skeleton(name) for name in RESERVED)
 def direct_with(conversation: str) -> str:
     """The other person's name in a direct conversation's name ``@NAME``; else `UnknownConversationError`."""
     if not conversation.startswith("@") or len(conversation) < 2:
-        raise UnknownConversationError(
-            f"{conversation[:MAX_NAME] or 'that'} is no conversation: lobby or @NAME"
-        )
+        raise UnknownConversationError(f"{conversation[:MAX_NAME] or 'that'} is no conversation: lobby or @NAME")
     return conversation[1:]

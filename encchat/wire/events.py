@@ -171,14 +171,5 @@ class Closing(_Line, frozen=True, kw_only=True, tag="closing"):
 
 
 ServerLine = (
-    Ok
-    | Error
-    | Welcome
-    | Message
-    | PresenceChanged
-    | SessionStarted
-    | SessionEnded
-    | Notice
-    | Kicked
-    | Closing
+    Ok | Error | Welcome | Message | PresenceChanged | SessionStarted | SessionEnded | Notice | Kicked | Closing
 )

@@ -1,0 +1,241 @@
+"""The wire: every line is either the value its types promise, or refused with a stable code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from encchat import limits, wire
+from encchat.errors import MalformedRequestError, UnknownCommandError
+from encchat.wire.events import ServerLine
+
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "register": {"user": "alice", "password": "correct horse", "invite": "abc", "device_name": "laptop"},
+    "login": {"user": "alice", "password": "correct horse"},
+    "login_device": {"user": "alice"},
+    "forget_device": {},
+    "commands": {},
+    "users": {},
+    "status": {"user": "bob"},
+    "presence": {"presence": "AWAY"},
+    "send": {"conversation": "@bob", "ulid": ULID, "body": "hello"},
+    "connect": {"user": "bob"},
+    "goodbye": {},
+    "admin": {"password": "correct horse"},
+    "kick": {"user": "bob", "reason": "spam"},
+    "quit": {},
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def line(type_: str, **fields: Any) -> bytes:
+    """A request line as a client would write it."""
+    return json.dumps({"type": type_, "id": 1, **fields}).encode()
+
+
+class RequestDecoding(SynchronousTestCase):
+    """What `RequestDecoder` promises the dispatcher."""
+
+    def setUp(self) -> None:
+        """Every server knows the built-in requests."""
+        self.decoder = wire.RequestDecoder(wire.BUILT_IN)
+
+    def refused(self, data: bytes) -> str:
+        """The text of the refusal of ``data``."""
+        return self.assertRaises(MalformedRequestError, self.decoder.decode, data).text
+
+    def test_every_built_in_request_has_an_example_that_decodes(self) -> None:
+        """Each type of the protocol is reachable by its tag and carries the fields sent."""
+        tags = {kind.__struct_config__.tag for kind in wire.BUILT_IN}
+        self.assertEqual(tags, set(EXAMPLES))
+        for tag, fields in EXAMPLES.items():
+            request = self.decoder.decode(line(tag, **fields))
+            self.assertEqual(request.id, 1)
+            for name, value in fields.items():
+                self.assertEqual(getattr(request, name), value)
+
+    def test_a_request_survives_encoding_and_decoding(self) -> None:
+        """A client written with these types and a server understand each other."""
+        request = wire.Send(id=7, conversation="lobby", ulid=ULID, body="grüße \u2028 \x00 👋")
+        self.assertEqual(self.decoder.decode(wire.encode(request)), request)
+        self.assertNotIn(b"\n", wire.encode(request))
+
+    def test_unknown_optional_fields_are_ignored(self) -> None:
+        """A newer client may send more than this server knows."""
+        self.assertEqual(self.decoder.decode(line("users", colour="red")), wire.Users(id=1))
+
+    def test_an_unknown_type_is_named_and_bounded(self) -> None:
+        """The refusal repeats the type, but never more of it than a name's length."""
+        error = self.assertRaises(UnknownCommandError, self.decoder.decode, line("frobnicate" * 100))
+        self.assertIn("frobnicate", error.text)
+        self.assertLess(len(error.text), 100)
+
+    def test_a_missing_field_is_named(self) -> None:
+        """The text says which field the request lacks."""
+        self.assertIn("`user`", self.refused(line("status")))
+
+    def test_a_field_of_the_wrong_type_is_named(self) -> None:
+        """The text says where the wrong value stands."""
+        self.assertIn("$.user", self.refused(line("status", user=5)))
+
+    def test_the_text_of_a_refusal_does_not_repeat_values(self) -> None:
+        """A password in a malformed line does not come back or reach a log."""
+        self.assertNotIn("canary", self.refused(line("login", user="", password="canary")))
+        self.assertNotIn("canary", self.refused(line("admin", password=["canary"])))
+
+    def test_lengths_are_bounded_at_their_limits(self) -> None:
+        """At the limit a field passes, one more is refused, and what may not be empty is not."""
+        for type_, name, limit, smallest in (
+            ("status", "user", limits.MAX_NAME, 1),
+            ("admin", "password", limits.MAX_PASSWORD, 1),
+            ("send", "body", limits.MAX_BODY, 1),
+            ("send", "conversation", limits.MAX_NAME + 1, 1),
+            ("kick", "reason", limits.MAX_REASON, 0),
+            ("login", "device_name", limits.MAX_DEVICE_NAME, 0),
+            ("register", "invite", limits.MAX_INVITE, 0),
+        ):
+            for length in (smallest, limit - 1, limit):
+                request = self.decoder.decode(line(type_, **{**EXAMPLES[type_], name: "x" * length}))
+                self.assertEqual(len(getattr(request, name)), length)
+            self.refused(line(type_, **{**EXAMPLES[type_], name: "x" * (limit + 1)}))
+            if smallest:
+                self.refused(line(type_, **{**EXAMPLES[type_], name: ""}))
+
+    def test_ids_are_bounded(self) -> None:
+        """An id fits every JSON reader and is never negative."""
+        for good in (0, limits.MAX_REQUEST_ID - 1, limits.MAX_REQUEST_ID):
+            self.assertEqual(self.decoder.decode(line("users", id=good)).id, good)
+        for bad in (-1, limits.MAX_REQUEST_ID + 1, 2**64, 1.5, "1", None, True):
+            self.refused(line("users", id=bad))
+
+    def test_a_ulid_is_a_ulid(self) -> None:
+        """Ids of messages sort by time everywhere, so nothing else is taken for one."""
+        for bad in ("", ULID[:-1], ULID + "0", ULID.lower(), "8" + ULID[1:], "I" * 26, ULID[:-1] + "\n"):
+            self.refused(line("send", **{**EXAMPLES["send"], "ulid": bad}))
+
+    def test_the_longest_body_of_plain_text_fits_a_line(self) -> None:
+        """MAX_LINE and MAX_BODY agree for text of up to three bytes a character."""
+        for character in "a\u00e9\u20ac\n":
+            request = wire.Send(id=1, conversation="lobby", ulid=ULID, body=character * limits.MAX_BODY)
+            self.assertLessEqual(len(wire.encode(request)), limits.MAX_LINE)
+
+    def test_a_deeply_nested_line_is_refused(self) -> None:
+        """Depth costs the sender an error, not the server its stack."""
+        self.refused(b'{"type":"users","id":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}")
+
+    def test_a_request_cannot_be_changed_after_it_was_checked(self) -> None:
+        """What was validated is what the handler sees."""
+        request = self.decoder.decode(line("users"))
+        self.assertRaises(AttributeError, setattr, request, "id", 2)
+
+    def test_a_plugin_type_decodes_beside_the_built_in_ones(self) -> None:
+        """A registry of more types understands them all."""
+
+        class Roll(wire.Request, tag="roll", frozen=True, kw_only=True):
+            sides: int = 6
+
+        decoder = wire.RequestDecoder([*wire.BUILT_IN, Roll])
+        self.assertEqual(decoder.decode(line("roll", sides=20)), Roll(id=1, sides=20))
+        self.assertEqual(decoder.decode(line("users")), wire.Users(id=1))
+
+    @given(st.binary(max_size=200))
+    def test_any_bytes_are_a_request_or_a_refusal(self, data: bytes) -> None:
+        """No line makes the decoder raise anything but its two errors."""
+        try:
+            self.assertIsInstance(self.decoder.decode(data), wire.Request)
+        except (MalformedRequestError, UnknownCommandError):
+            wire.request_id(data)
+
+    @given(st.sampled_from(sorted(EXAMPLES)), st.dictionaries(st.text(max_size=8), json_values, max_size=4))
+    def test_any_object_is_a_request_or_a_refusal(self, type_: str, fields: dict[str, Any]) -> None:
+        """Fields of any type and value are a request or refused."""
+        try:
+            self.decoder.decode(json.dumps({**EXAMPLES[type_], "id": 1, **fields, "type": type_}).encode())
+        except MalformedRequestError as error:
+            self.assertTrue(error.text)
+
+
+class RequestIds(SynchronousTestCase):
+    """`request_id`: an answer finds its request even when the request was refused."""
+
+    def test_the_id_of_a_refused_line_is_found(self) -> None:
+        """A refusal can be matched to its request."""
+        self.assertEqual(wire.request_id(line("nothing", id=41)), 41)
+        self.assertEqual(wire.request_id(line("status", id=0)), 0)
+
+    def test_an_unusable_id_is_none(self) -> None:
+        """What is no id is not repeated to anyone."""
+        for bad in (-1, True, "1", 2**60, None, [1]):
+            self.assertIsNone(wire.request_id(line("users", id=bad)))
+        self.assertIsNone(wire.request_id(b"\xff\x00"))
+        self.assertIsNone(wire.request_id(b"[" * 100_000))
+
+
+class EventDecoding(SynchronousTestCase):
+    """What `decode_event` promises a client."""
+
+    EVENTS: tuple[ServerLine, ...] = (
+        wire.Ok(id=1),
+        wire.Ok(id=1, result=wire.LoggedIn(user="alice", device="D1", role="admin", presence="FREE")),
+        wire.Ok(id=2, result=wire.Sent(ulid=ULID, conversation="lobby", seq=3, time=4)),
+        wire.Ok(id=3, result=wire.UserList(users=[wire.UserEntry(user="bob", presence="BUSY")])),
+        wire.Ok(id=4, result=wire.UserStatus(user="bob", presence="OFFLINE", last_seen=5)),
+        wire.Ok(
+            id=5,
+            result=wire.CommandList(
+                commands=[wire.CommandEntry(verb="roll", help="h", parameters=[wire.ParameterEntry(name="sides")])]
+            ),
+        ),
+        wire.Ok(id=6, result=wire.AdminGranted(seconds=600.0)),
+        wire.Error(id=7, code="forbidden", text="no"),
+        wire.Error(code="malformed", text="no id could be read"),
+        wire.Welcome(server="s", version="1", registration="invite"),
+        wire.Message(conversation="@bob", kind="direct", seq=1, sender="bob", ulid=ULID, time=2, body="hi"),
+        wire.PresenceChanged(user="bob", presence="AWAY"),
+        wire.SessionStarted(partner="bob", by="alice"),
+        wire.SessionEnded(partner="bob", reason="lost"),
+        wire.Notice(text="two\nlines"),
+        wire.Kicked(by="alice"),
+        wire.Closing(reason="the server stops"),
+    )
+
+    def test_every_event_survives_the_wire_as_one_line(self) -> None:
+        """Whatever a server says, a client reads the same, and no value breaks its line."""
+        for event in self.EVENTS:
+            data = wire.encode(event)
+            self.assertNotIn(b"\n", data)
+            self.assertEqual(wire.decode_event(data), event)
+
+    def test_names_on_the_wire_are_the_documented_ones(self) -> None:
+        """``from`` and ``with`` are words of the protocol that Python keeps for itself."""
+        self.assertEqual(json.loads(wire.encode(self.EVENTS[10]))["from"], "bob")
+        self.assertEqual(json.loads(wire.encode(self.EVENTS[12]))["with"], "bob")
+
+    def test_fields_with_their_default_are_left_out(self) -> None:
+        """A line carries what it says and no more."""
+        self.assertEqual(json.loads(wire.encode(wire.Ok(id=1))), {"type": "ok", "id": 1})
+
+    def test_unknown_fields_of_a_newer_server_are_ignored(self) -> None:
+        """An older client goes on."""
+        data = b'{"type":"notice","text":"hi","colour":"red"}'
+        self.assertEqual(wire.decode_event(data), wire.Notice(text="hi"))
+
+    @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
+    def test_any_line_is_an_event_or_refused(self, data: bytes) -> None:
+        """A hostile server cannot make the client's parser raise anything else."""
+        try:
+            self.assertIsInstance(wire.decode_event(data), msgspec.Struct)
+        except MalformedRequestError as error:
+            self.assertTrue(error.text)
