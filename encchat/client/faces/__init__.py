@@ -1,0 +1,115 @@
+"""Faces: how the client core is shown and typed at; one protocol, three implementations (tty, plain, json).
+
+Nothing here imports the reactor, so that `install_reactor` can still choose it. The order in a program is
+`choose_face`, `install_reactor`, then whatever imports ``twisted.internet.reactor``, then `make_face`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, Protocol, TextIO
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+
+from encchat.client.events import ScreenEvent
+from encchat.errors import ConfigurationError
+
+FaceName = Literal["tty", "plain", "json"]
+FACES: Final[tuple[FaceName, ...]] = ("tty", "plain", "json")
+
+
+@frozen
+class Status:
+    """What the bottom bar of the tty face says; the other faces do without."""
+
+    conversation: str = "lobby"
+    presence: str = "OFFLINE"
+    connection: str = ""
+
+
+@frozen
+class Completion:
+    """A word that may stand where the cursor is, and one line about it."""
+
+    word: str
+    help: str = ""
+
+
+Complete = Callable[[str], Sequence[Completion]]
+"""Given all that stands left of the cursor, the fitting words; each replaces what follows the last space."""
+
+
+class Face(Protocol):
+    """What the client needs of the place it is shown at. Made once, started once, stopped once."""
+
+    def start(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
+        """Begin to read: ``on_line`` gets each typed line without its end, ``on_end`` says no more will come.
+
+        Where the person or the reader of the output has left (Ctrl+C, Ctrl+D in the tty face, a closed
+        output), ``on_line`` gets ``/quit``, because staying on to listen would serve nobody.
+        """
+
+    def show(self, event: ScreenEvent) -> None:
+        """Show one event; may be called before `start`, does nothing after `stop`."""
+
+    def set_status(self, status: Status) -> None:
+        """Replace what the bottom bar says."""
+
+    def set_completions(self, words: Complete) -> None:
+        """Replace where completions come from."""
+
+    def ask(self, prompt: str) -> Deferred[str]:
+        """The next line, for one question, also before `start`.
+
+        Fails with `ConfigurationError` where nobody can be asked or the person leaves without an answer.
+        """
+
+    def ask_secret(self, prompt: str) -> Deferred[str]:
+        """As `ask`, and what is typed does not show."""
+
+    def stop(self) -> Deferred[None]:
+        """Give the terminal back and write out what is left; fires when done, also when called again."""
+
+
+def choose_face(name: str | None, stdin: TextIO, stdout: TextIO) -> FaceName:
+    """The face called ``name``; without one, tty on a capable terminal and plain elsewhere."""
+    terminal = stdin.isatty() and stdout.isatty()
+    if name is None:
+        return "tty" if terminal and os.environ.get("TERM", "dumb") not in ("", "dumb") else "plain"
+    if name not in FACES:
+        raise ConfigurationError(f"there is no face {name}; there are {', '.join(FACES)}")
+    if name == "tty" and not terminal:
+        raise ConfigurationError("the tty face needs a terminal for input and output; use --face plain or json")
+    return name
+
+
+def install_reactor(face: FaceName) -> None:
+    """Install the reactor ``face`` needs; call it before anything imports ``twisted.internet.reactor``.
+
+    The tty face shares one asyncio loop with prompt_toolkit; the others take Twisted's default, which,
+    unlike asyncio, can also read regular files.
+    """
+    if face == "tty":
+        from twisted.internet import asyncioreactor
+
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        asyncioreactor.install(loop)
+
+
+def make_face(face: FaceName, reactor: Any) -> Face:
+    """The face of that name on this process's standard input and output."""
+    if face == "tty":
+        from encchat.client.faces.tty import TtyFace
+
+        return TtyFace(reactor)
+    if face == "json":
+        from encchat.client.faces.json import JsonFace
+
+        return JsonFace(reactor)
+    from encchat.client.faces.plain import PlainFace
+
+    return PlainFace(reactor)
