@@ -19,7 +19,7 @@ GROUND = {"encchat", "encchat.errors", "encchat.limits", "encchat.names", "encch
 ALLOWED: dict[str, set[str]] = {
     "encchat.wire": set(),
     "encchat.secure": set(),
-    "encchat.net": {"encchat.wire", "encchat.secure"},
+    "encchat.net": {"encchat.wire", "encchat.secure", "encchat.plugins"},
     "encchat.plugins": {"encchat.net", "encchat.wire", "encchat.secure", "encchat.server"},
     "encchat.server": {"encchat.net", "encchat.wire", "encchat.secure", "encchat.plugins"},
     "encchat.client": {"encchat.net", "encchat.wire", "encchat.secure", "encchat.plugins"},

@@ -1,0 +1,143 @@
+"""Write the generated tables of ``docs/*.md`` and ``README.md`` from the code that knows them.
+
+``python docs/generate.py`` rewrites what stands between ``<!-- generated: NAME -->`` and
+``<!-- end -->``; with ``--check`` it only says what is stale and exits 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from encchat import errors, limits, wire
+from encchat.client import events as screen
+from encchat.wire import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+REGION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table; cells lose their line breaks."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(" ".join(cell.split()) for cell in line) + " |" for line in lines)
+
+
+def described(kind: type) -> str:
+    """The docstring as Markdown: epytext-like `names` and ``code`` both become code."""
+    return re.sub(r"``(.+?)``", r"`\1`", inspect.getdoc(kind) or "")
+
+
+def shape(schema: dict[str, Any]) -> str:
+    """A JSON schema in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"`{getattr(wire, name).__struct_config__.tag or name}`"
+    if "anyOf" in schema:
+        return " or ".join(shape(one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {shape(schema.get('items', {}))}"
+    bounds = [
+        f"{word} {schema[key]:,}"
+        for key, word in (("minLength", "at least"), ("maxLength", "at most"), ("minimum", "from"), ("maximum", "to"))
+        if key in schema
+    ]
+    if "pattern" in schema:
+        bounds.append(f"`{schema['pattern']}`")
+    return schema.get("type", "any") + (f" ({', '.join(bounds)})" if bounds else "")
+
+
+def structs(kinds: Iterable[Any]) -> str:
+    """A row for each struct: its tag, its fields, what it means."""
+    rows = []
+    for kind in kinds:
+        _, components = msgspec.json.schema_components([kind])
+        schema = components[kind.__name__]
+        tag = kind.__struct_config__.tag
+        required = schema.get("required", [])
+        fields = [
+            f"`{name}`{'' if name in required else '?'}: {shape(one)}"
+            for name, one in schema["properties"].items()
+            if name not in {kind.__struct_config__.tag_field, "id"}
+        ]
+        rows.append((f"`{tag or kind.__name__}`", "; ".join(fields) or "none", described(kind)))
+    return table(("type", "fields (? = optional)", "meaning"), rows)
+
+
+def error_codes() -> str:
+    """Every error class with its code."""
+    classes = [one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, errors.EncchatError)]
+    rows = sorted({(f"`{one.code}`", described(one)) for one in classes if issubclass(one, errors.RequestError)})
+    return table(("code", "meaning"), rows)
+
+
+def limit_table() -> str:
+    """Every constant of `encchat.limits` with its value and reason."""
+    body = ast.parse(inspect.getsource(limits)).body
+    rows = []
+    for node, following in pairwise(body):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(following, ast.Expr):
+            reason = str(ast.literal_eval(following.value))
+            rows.append((f"`{node.target.id}`", f"{getattr(limits, node.target.id):,}", reason))
+    return table(("limit", "value", "unit and reason"), rows)
+
+
+def screen_events() -> Iterable[type]:
+    """The classes of the json face's lines, in the order they stand in their module."""
+    kinds = [one for one in vars(screen).values() if inspect.isclass(one) and issubclass(one, screen.ScreenEvent)]
+    return [one for one in kinds if one is not screen.ScreenEvent]
+
+
+def values() -> Iterable[type]:
+    """The untagged values inside results."""
+    return (wire.UserEntry, wire.CommandEntry, wire.ParameterEntry)
+
+
+def is_answer(kind: type) -> bool:
+    """Whether a server line answers a request."""
+    return kind in {wire.Ok, wire.Error}
+
+
+REGIONS: dict[str, Callable[[], str]] = {
+    "requests": lambda: structs(requests.BUILT_IN),
+    "answers": lambda: structs(kind for kind in get_args(wire.ServerLine) if is_answer(kind)),
+    "results": lambda: structs(get_args(wire.Result)),
+    "values": lambda: structs(values()),
+    "server-events": lambda: structs(kind for kind in get_args(wire.ServerLine) if not is_answer(kind)),
+    "error-codes": error_codes,
+    "limits": limit_table,
+    "json-face": lambda: structs(screen_events()),
+}
+
+
+def regenerated(text: str) -> str:
+    """``text`` with every generated region made anew."""
+    return REGION.sub(lambda match: f"{match[1]}{REGIONS[match[2]]()}\n{match[3]}", text)
+
+
+def main(arguments: list[str]) -> int:
+    """Write, or with ``--check`` compare; the exit code."""
+    stale = []
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = path.read_text()
+        fresh = regenerated(text)
+        if fresh != text:
+            stale.append(str(path.relative_to(ROOT)))
+            if "--check" not in arguments:
+                path.write_text(fresh)
+    print("stale: " + ", ".join(stale) if stale else "all generated tables are current")
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
