@@ -103,6 +103,32 @@ LOGIN_MAX_WAIT_SECONDS: Final = 900.0
 ADMIN_SECONDS: Final = 600.0
 """How long an `admin` confirmation lasts."""
 
+# Storing ---------------------------------------------------------------------------------------
+MAX_STORE_BACKLOG: Final = 64 * 2**20
+"""Characters of messages that wait to be stored: ten seconds of a slow disk; more are refused, not piled up."""
+
+STORE_BUSY_SECONDS: Final = 10.0
+"""How long a writer waits for another process (`encchat-admin`) to finish its transaction."""
+
 # Stopping --------------------------------------------------------------------------------------
+CLOSE_SECONDS: Final = 2.0
+"""How long a connection the server closes may take to read its last lines before it is cut."""
+
 STOP_SECONDS: Final = 5.0
 """From the stop signal to the exit, whatever clients do."""
+
+# The client ------------------------------------------------------------------------------------
+CONNECT_SECONDS: Final = 15.0
+"""From the first packet to a TCP connection; a person waits no longer for a host that does not answer."""
+
+RETRY_FIRST_SECONDS: Final = 0.5
+"""Wait before the first new attempt: a server that restarts is back by then."""
+
+RETRY_MAX_SECONDS: Final = 30.0
+"""Longest wait between attempts: a laptop that wakes up is back within half a minute."""
+
+QUIT_SECONDS: Final = 5.0
+"""How long ``/quit`` waits for what was sent to be accepted; a second ``/quit`` does not wait."""
+
+MAX_KNOWN_NAMES: Final = 1_000
+"""Names the client remembers for completion."""

@@ -1,0 +1,165 @@
+"""Accounts, devices, invites and values in SQL: plain functions on a connection, for the server and for tools.
+
+Those that change something expect to run inside a transaction, and may raise half way.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sqlite3
+
+from encchat.errors import LoginRefusedError, NameRefusedError, RegistrationRefusedError
+from encchat.names import account_name, folded, skeleton
+from encchat.server.model import Account, Device
+from encchat.wire import Role
+
+_ACCOUNT = "account.id, account.name, account.role, account.last_seen"
+_DEVICE_ID_LENGTH = 12
+
+
+def create_account(
+    connection: sqlite3.Connection,
+    name: str,
+    password_hash: str | None,
+    role: Role,
+    now: int,
+    invite: str | None = None,
+) -> Account:
+    """`IStore.create_account`."""
+    account_name(name)
+    if invite is not None:
+        role = _use_invite(connection, invite, now)
+    _refuse_known(connection, name)
+    cursor = connection.execute(
+        "INSERT INTO account (name, folded, skeleton, role, password_hash, created) VALUES (?, ?, ?, ?, ?, ?)",
+        (name, folded(name), skeleton(name), role, password_hash, now),
+    )
+    return Account(cursor.lastrowid or 0, name, role)
+
+
+def _refuse_known(connection: sqlite3.Connection, name: str) -> None:
+    row = connection.execute(
+        "SELECT name, folded FROM account WHERE skeleton = ? OR folded = ?", (skeleton(name), folded(name))
+    ).fetchone()
+    if row is None:
+        return
+    if row[1] == folded(name):
+        raise NameRefusedError(f"the name {name} is taken: choose another")
+    raise NameRefusedError(f"the name {name} looks like {row[0]}, which is taken: choose another")
+
+
+def delete_account(connection: sqlite3.Connection, account_id: int, now: int) -> None:
+    """`IStore.delete_account`."""
+    connection.execute("DELETE FROM device WHERE account_id = ?", (account_id,))
+    connection.execute(
+        "UPDATE account SET deleted = ?, password_hash = NULL WHERE id = ? AND deleted IS NULL", (now, account_id)
+    )
+
+
+def account(connection: sqlite3.Connection, name: str) -> Account | None:
+    """`IStore.account`."""
+    row = connection.execute(
+        f"SELECT {_ACCOUNT} FROM account WHERE folded = ? AND deleted IS NULL",  # noqa: S608
+        (folded(name),),
+    ).fetchone()
+    return None if row is None else Account(*row)
+
+
+def password_hash(connection: sqlite3.Connection, account_id: int) -> str | None:
+    """`IStore.password_hash`."""
+    row = connection.execute("SELECT password_hash FROM account WHERE id = ?", (account_id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def mark_seen(connection: sqlite3.Connection, account_id: int, now: int) -> None:
+    """`IStore.mark_seen`."""
+    connection.execute(
+        "UPDATE account SET last_seen = ?1 WHERE id = ?2 AND (last_seen IS NULL OR last_seen < ?1)",
+        (now, account_id),
+    )
+
+
+def set_role(connection: sqlite3.Connection, account_id: int, role: Role) -> None:
+    """`IStore.set_role`."""
+    connection.execute("UPDATE account SET role = ? WHERE id = ?", (role, account_id))
+
+
+def add_device(connection: sqlite3.Connection, account_id: int, key: bytes, name: str) -> Device:
+    """`IStore.add_device`."""
+    connection.execute(
+        "INSERT INTO device (key, account_id, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (key, account_id, name)
+    )
+    found = device(connection, key)
+    if found is None or found[0].id != account_id:
+        raise LoginRefusedError("this device's key belongs to another account: use another --home for each")
+    return found[1]
+
+
+def device(connection: sqlite3.Connection, key: bytes) -> tuple[Account, Device] | None:
+    """`IStore.device`."""
+    row = connection.execute(
+        f"SELECT {_ACCOUNT}, device.name FROM device JOIN account ON account.id = device.account_id"  # noqa: S608
+        " WHERE device.key = ? AND account.deleted IS NULL",
+        (key,),
+    ).fetchone()
+    return None if row is None else (Account(*row[:4]), Device(device_id(key), row[0], key, row[4]))
+
+
+def device_id(key: bytes) -> str:
+    """A device's public short id: 60 bits of the hash of its key, in base 32."""
+    return base64.b32encode(hashlib.sha256(key).digest())[:_DEVICE_ID_LENGTH].decode("ascii").lower()
+
+
+def forget_device(connection: sqlite3.Connection, key: bytes) -> None:
+    """`IStore.forget_device`."""
+    connection.execute("DELETE FROM device WHERE key = ?", (key,))
+
+
+def add_invite(connection: sqlite3.Connection, token: str, role: Role, uses: int, expires: int | None) -> None:
+    """`IStore.add_invite`."""
+    connection.execute(
+        "INSERT INTO invite (token_hash, role, uses_left, expires) VALUES (?, ?, ?, ?)",
+        (_token_hash(token), role, uses, expires),
+    )
+
+
+def invite_role(connection: sqlite3.Connection, token: str, now: int) -> Role | None:
+    """`IStore.invite_role`."""
+    row = connection.execute(
+        "SELECT role FROM invite WHERE token_hash = ? AND uses_left > 0 AND (expires IS NULL OR expires > ?)",
+        (_token_hash(token), now),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _use_invite(connection: sqlite3.Connection, token: str, now: int) -> Role:
+    role = invite_role(connection, token, now)
+    if role is None:
+        raise RegistrationRefusedError("the invite is unknown, used up or has expired: ask for a new one")
+    connection.execute("UPDATE invite SET uses_left = uses_left - 1 WHERE token_hash = ?", (_token_hash(token),))
+    return role
+
+
+def _token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def is_new(connection: sqlite3.Connection) -> bool:
+    """`IStore.is_new`."""
+    row = connection.execute("SELECT EXISTS (SELECT 1 FROM account) OR EXISTS (SELECT 1 FROM invite)").fetchone()
+    return not row[0]
+
+
+def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
+    """`IStore.get_meta`."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """`IStore.set_meta`."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )

@@ -1,0 +1,107 @@
+"""Conversations in SQL: appending inside one transaction, and reading."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Final
+
+from attrs import Factory, define
+
+from encchat.server.model import NewMessage, Stored
+from encchat.server.store.interface import PastMessage
+
+_DIRECT: Final = re.compile(r"direct:(\d+):(\d+)", re.ASCII)
+
+
+@define
+class _Tail:
+    id: int
+    seq: int
+
+
+@define
+class Appender:
+    """Gives seqs and inserts rows within one transaction; `finish` before the commit.
+
+    The write lock is held from the first read to the commit, so the tails kept here are the truth, whatever
+    other processes write to the file.
+    """
+
+    _connection: sqlite3.Connection
+    _tails: dict[str, _Tail] = Factory(dict)
+
+    def append(self, message: NewMessage) -> Stored:
+        """Insert one message, or find the place it was given before; `sqlite3.Error` or ValueError if bad."""
+        tail = self._tails.get(message.conversation) or self._load(message.conversation)
+        inserted = self._connection.execute(
+            "INSERT INTO message (conversation_id, seq, kind, sender_id, ulid, time, scheme, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation_id, sender_id, ulid) DO NOTHING",
+            (
+                tail.id,
+                tail.seq + 1,
+                message.kind,
+                message.sender_id,
+                message.ulid,
+                message.time,
+                message.scheme,
+                message.body,
+            ),
+        ).rowcount
+        if not inserted:
+            return self._first(tail.id, message)
+        tail.seq += 1
+        return Stored(tail.seq, message.time, duplicate=False)
+
+    def finish(self) -> None:
+        """Write the conversations' last seqs."""
+        self._connection.executemany(
+            "UPDATE conversation SET last_seq = ? WHERE id = ?", [(tail.seq, tail.id) for tail in self._tails.values()]
+        )
+
+    def _first(self, conversation_id: int, message: NewMessage) -> Stored:
+        seq, time = self._connection.execute(
+            "SELECT seq, time FROM message WHERE conversation_id = ? AND sender_id = ? AND ulid = ?",
+            (conversation_id, message.sender_id, message.ulid),
+        ).fetchone()
+        return Stored(seq, time, duplicate=True)
+
+    def _load(self, key: str) -> _Tail:
+        row = self._connection.execute("SELECT id, last_seq FROM conversation WHERE key = ?", (key,)).fetchone()
+        tail = self._tails[key] = _Tail(*row) if row else self._begin(key)
+        return tail
+
+    def _begin(self, key: str) -> _Tail:
+        conversation_id = self._connection.execute("INSERT INTO conversation (key) VALUES (?)", (key,)).lastrowid or 0
+        direct = _DIRECT.fullmatch(key)
+        people = {int(person) for person in direct.groups()} if direct else set()
+        self._connection.executemany(
+            "INSERT INTO participant (account_id, conversation_id) VALUES (?, ?)",
+            [(person, conversation_id) for person in people],
+        )
+        return _Tail(conversation_id, 0)
+
+
+def contacts(connection: sqlite3.Connection, account_id: int) -> list[str]:
+    """`IStore.contacts`."""
+    rows = connection.execute(
+        "SELECT DISTINCT account.name FROM participant AS mine"
+        " JOIN participant AS theirs ON theirs.conversation_id = mine.conversation_id"
+        " JOIN account ON account.id = theirs.account_id"
+        " WHERE mine.account_id = ?1 AND theirs.account_id != ?1 AND account.deleted IS NULL"
+        " ORDER BY account.folded",
+        (account_id,),
+    )
+    return [name for (name,) in rows]
+
+
+def history(connection: sqlite3.Connection, conversation: str, after_seq: int, limit: int) -> list[PastMessage]:
+    """`IStore.history`."""
+    rows = connection.execute(
+        "SELECT message.seq, message.kind, account.name, message.ulid, message.time, message.body, message.scheme"
+        " FROM conversation JOIN message ON message.conversation_id = conversation.id"
+        " JOIN account ON account.id = message.sender_id"
+        " WHERE conversation.key = ? AND message.seq > ? ORDER BY message.seq LIMIT ?",
+        (conversation, after_seq, limit),
+    )
+    return [PastMessage(*row) for row in rows]
