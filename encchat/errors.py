@@ -187,3 +187,33 @@ class StoreError(LocalError):
     """The store cannot be opened, read or written."""
 
     code = "store"
+
+
+class UsageError(LocalError):
+    """A command or option was given in a way it cannot be understood; the text shows the right way."""
+
+    code = "usage"
+
+
+class CannotConnectError(LocalError):
+    """No connection to the server, or it was lost and nobody wants to wait for the next."""
+
+    code = "cannot-connect"
+
+
+class NotConnectedError(LocalError):
+    """There is no connection at the moment, so this cannot be asked."""
+
+    code = "not-connected"
+
+
+class KickedError(LocalError):
+    """Somebody on the server ended this account's connections."""
+
+    code = "kicked"
+
+
+class NotEncryptedError(LocalError):
+    """End-to-end encryption was asked for where there is none; nothing was sent."""
+
+    code = "not-encrypted"

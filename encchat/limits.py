@@ -132,3 +132,9 @@ QUIT_SECONDS: Final = 5.0
 
 MAX_KNOWN_NAMES: Final = 1_000
 """Names the client remembers for completion."""
+
+MAX_ENCODED_BODY: Final = MAX_LINE - 1_024
+"""Bytes of a message body as JSON: the rest of the line holds the other fields, on the way there and back."""
+
+MAX_SERVER_LINE: Final = 4 * 2**20
+"""Bytes of a line from the server, which is trusted with more: a list of fifty thousand users."""
