@@ -1,0 +1,128 @@
+"""`encchat-admin`: what an administrator does on the data directory, whether the server runs or not."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from encchat import __version__
+from encchat.errors import ConfigurationError, EncchatError
+from encchat.links import Address, InviteLink, parse_address
+from encchat.secure import fingerprint
+from encchat.secure.keys import load_or_make_identity
+from encchat.server.datadir import DataDirectory, default_path
+from encchat.server.service import ADDRESS_META
+from encchat.server.store import accounts
+from encchat.server.store.database import edited
+
+_UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_MAX_USES: Final = 100_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; print the result on stdout, or one line on stderr and return 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        print(options.act(options))
+    except EncchatError as problem:
+        print(f"encchat-admin: {problem.text}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="encchat-admin", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"encchat {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--data-dir", "-D", metavar="DIR", help="the server's data directory (default: as the server's)"
+    )
+
+    invite = commands.add_parser("invite", parents=[common], help="make an invite link")
+    invite.add_argument("--role", choices=("user", "moderator", "admin"), default="user", help="default: user")
+    invite.add_argument("--uses", type=_uses, default=1, metavar="N", help="how many people it lets in (default: 1)")
+    invite.add_argument(
+        "--expires",
+        type=_seconds,
+        metavar="TIME",
+        help="such as 30m, 12h, 7d, 2w (default: 7d), or never",
+        default="7d",
+    )
+    invite.add_argument(
+        "--address", metavar="HOST[:PORT]", help="where people reach the server (default: as it last ran)"
+    )
+    invite.set_defaults(act=_invite)
+
+    show = commands.add_parser("fingerprint", parents=[common], help="show the fingerprint clients must see")
+    show.set_defaults(act=_fingerprint)
+    return parser
+
+
+def _uses(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MAX_USES:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {_MAX_USES}")
+    return int(text)
+
+
+def _seconds(text: str) -> int | None:
+    if text == "never":
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text} is not a time such as 30m, 12h, 7d or 2w, nor never")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _invite(options: argparse.Namespace) -> str:
+    directory = _directory(options)
+    identity = _identity(directory).public_key().public_bytes_raw()
+    now = int(time.time() * 1_000)
+    expires = None if options.expires is None else now + options.expires * 1_000
+    token = secrets.token_urlsafe(24)
+    with edited(directory.store) as connection:
+        address = _address(options.address, accounts.get_meta(connection, ADDRESS_META))
+        accounts.add_invite(connection, token, options.role, options.uses, expires)
+    return str(InviteLink(address, identity, token))
+
+
+def _address(named: str | None, last: str | None) -> Address:
+    if named is None and last is None:
+        raise ConfigurationError("this server has not run yet: name the --address HOST:PORT that people will use")
+    if named is not None and last is not None and not _has_port(named):
+        return Address(parse_address(named).host, parse_address(last).port)
+    return parse_address(named or last or "")
+
+
+def _has_port(text: str) -> bool:
+    return text.count(":") == 1 or "]:" in text
+
+
+def _fingerprint(options: argparse.Namespace) -> str:
+    return fingerprint(_identity(_directory(options)).public_key().public_bytes_raw())
+
+
+def _directory(options: argparse.Namespace) -> DataDirectory:
+    path = Path(options.data_dir).expanduser().absolute() if options.data_dir else default_path(os.environ)
+    return DataDirectory(path)
+
+
+def _identity(directory: DataDirectory) -> Ed25519PrivateKey:
+    if not directory.identity.exists():
+        raise ConfigurationError(
+            f"no encchat server has kept its data in {directory.path}: name its --data-dir, or start it there once"
+        )
+    return load_or_make_identity(directory.identity)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""`twistd encchat`: the one place where the server's parts are put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from encchat.net.admission import Admission
+from encchat.net.interfaces import find_suites
+from encchat.net.secure import ConnectionLimits, SecureServerFactory
+from encchat.server.auth import Authenticator
+from encchat.server.datadir import DataDirectory
+from encchat.server.factory import ChatFactory
+from encchat.server.logs import JsonObserver, json_log
+from encchat.server.options import RSA_SUITE, Options
+from encchat.server.passwords import PasswordHasher
+from encchat.server.service import ChatService, Keyring, Parts
+from encchat.server.settings import Settings
+from encchat.server.store.sqlite import SqliteStore
+
+__all__ = ["Options", "makeService"]
+
+
+def makeService(options: Options) -> ChatService:
+    """Compose the server that ``options`` describe; nothing is opened or started before twistd has forked."""
+    from twisted.internet import reactor  # not above: twistd --reactor installs its own first
+
+    os.umask(0o077)  # nothing the server makes is for others: its log holds the first invite link
+    return ChatService(reactor, _parts(reactor, options), _observer(options))
+
+
+def _parts(reactor: Any, options: Options) -> Parts:
+    settings = options.configuration.settings
+    directory = DataDirectory(options.data_dir)
+    keyring = _keyring(options)
+    store = SqliteStore(directory.store, reactor)
+    hasher = PasswordHasher(reactor)
+    auth = Authenticator(
+        store, hasher, reactor.seconds, lambda: chat.settings.registration, options.get("credCheckers")
+    )
+    chat = ChatFactory(reactor, store, auth, settings)
+    listener = SecureServerFactory(chat, keyring.channel, _limits(settings), reactor, _admission(reactor, settings))
+    return Parts(
+        directory, keyring, store, hasher, chat, listener, options.endpoints, options.address(), options.reload
+    )
+
+
+def _keyring(options: Options) -> Keyring:
+    known = find_suites()
+    offered = {name: known[name] for name in options.configuration.suite}
+    return Keyring(offered, options.rsa_key, RSA_SUITE in offered)
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(settings.handshake_seconds, settings.keepalive)
+
+
+def _admission(reactor: Any, settings: Settings) -> Admission:
+    return Admission(
+        settings.connections_per_address, settings.handshakes_per_second, settings.handshakes_burst, reactor.seconds
+    )
+
+
+def _observer(options: Options) -> Callable[[], JsonObserver] | None:
+    """For JSON, a maker of the observer that twistd's own ``--logfile`` and ``--nodaemon`` ask for."""
+    if options.configuration.log_format != "json":
+        return None
+    runner: Mapping[str, Any] = options.parent or {}
+    return lambda: json_log(runner.get("logfile"), nodaemon=bool(runner.get("nodaemon")))
