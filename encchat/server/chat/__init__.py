@@ -1,0 +1,8 @@
+"""The chat's rules: who is here, who hears what, who may do what to whom. Knows no sockets and no store."""
+
+from encchat.server.chat.chat import Chat
+from encchat.server.chat.delivery import Delivery
+from encchat.server.chat.permissions import check_kick
+from encchat.server.chat.routes import LOBBY_ROUTE, Route, message_deliveries
+
+__all__ = ["LOBBY_ROUTE", "Chat", "Delivery", "Route", "check_kick", "message_deliveries"]

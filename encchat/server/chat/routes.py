@@ -1,0 +1,64 @@
+"""The way of a message: into which log, to whom, and what each side calls the conversation."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from encchat.names import LOBBY
+from encchat.server.chat.delivery import Delivery
+from encchat.server.model import LOBBY_KEY, Account, NewMessage, Stored, direct_key
+from encchat.wire import Kind, Message
+
+
+@frozen
+class Route:
+    """One conversation, seen from one sender.
+
+    ``key`` is the store's name of it, ``to`` the accounts that receive (None: everybody), ``theirs`` and
+    ``ours`` what the receivers and the sender's own devices call it.
+    """
+
+    key: str
+    kind: Kind
+    to: tuple[str, ...] | None
+    theirs: str
+    ours: str
+
+
+LOBBY_ROUTE = Route(key=LOBBY_KEY, kind="lobby", to=None, theirs=LOBBY, ours=LOBBY)
+
+
+def direct_route(sender: Account, target: Account, *, in_session: bool) -> Route:
+    """The way from ``sender`` to ``target``; a note to oneself goes to one's own other devices only."""
+    return Route(
+        key=direct_key(sender, target),
+        kind="session" if in_session else "direct",
+        to=() if sender.id == target.id else (target.name,),
+        theirs=f"@{sender.name}",
+        ours=f"@{target.name}",
+    )
+
+
+def message_deliveries(route: Route, sender: Account, message: NewMessage, stored: Stored) -> tuple[Delivery, ...]:
+    """What a stored message makes the server say; nothing if it had been stored (and said) before."""
+    if stored.duplicate:
+        return ()
+    if route.to is None:
+        return (Delivery(None, _event(route.theirs, sender, message, stored)),)
+    return (
+        Delivery(route.to, _event(route.theirs, sender, message, stored)),
+        Delivery((sender.name,), _event(route.ours, sender, message, stored)),
+    )
+
+
+def _event(conversation: str, sender: Account, message: NewMessage, stored: Stored) -> Message:
+    return Message(
+        conversation=conversation,
+        kind=message.kind,
+        seq=stored.seq,
+        sender=sender.name,
+        ulid=message.ulid,
+        time=stored.time,
+        body=message.body,
+        scheme=message.scheme,
+    )
