@@ -18,6 +18,15 @@ MAX_HANDSHAKE_MESSAGE: Final = 4_096
 REKEY_AFTER_RECORDS: Final = 65_536
 """Records under one key before both sides rekey; far below what AES-GCM with random IVs allows (2^32)."""
 
+MIN_RSA_BITS: Final = 2_048
+"""Bits of the server's RSA key in the suite rsa-aes128gcm: NIST SP 800-57 allows nothing shorter."""
+
+MAX_RSA_BITS: Final = 8_192
+"""Bits of the same: what a peer can make us compute with; both handshake messages fit MAX_HANDSHAKE_MESSAGE."""
+
+MAX_KEY_FILE: Final = 65_536
+"""Bytes of a PEM file: an RSA key of 8,192 bits fits ten times, a device or a log that never ends does not."""
+
 HANDSHAKE_SECONDS: Final = 15.0
 """From the TCP connection to a finished handshake; a phone on a bad line needs three."""
 
@@ -100,6 +109,9 @@ LOGIN_WAIT_SECONDS: Final = 2.0
 LOGIN_MAX_WAIT_SECONDS: Final = 900.0
 """The longest wait, and how long a failure is remembered."""
 
+MAX_THROTTLED: Final = 100_000
+"""Names and addresses whose wrong passwords are remembered; past it the oldest is forgotten, some 20 MB."""
+
 ADMIN_SECONDS: Final = 600.0
 """How long an `admin` confirmation lasts."""
 
@@ -138,3 +150,15 @@ MAX_ENCODED_BODY: Final = MAX_LINE - 1_024
 
 MAX_SERVER_LINE: Final = 4 * 2**20
 """Bytes of a line from the server, which is trusted with more: a list of fifty thousand users."""
+
+MAX_TYPED_LINE: Final = 4 * MAX_BODY + 1_024
+"""Bytes of a line on the client's input: a message of MAX_BODY characters in UTF-8 behind a command and a name."""
+
+MAX_UNREAD_OUTPUT: Final = 64 * 2**20
+"""Bytes of output that wait for whoever reads it; over it the reader has stopped for good and the client leaves."""
+
+GATHER_SECONDS: Final = 0.02
+"""How long the tty face gathers what it prints at once: unseen by people, and 300 messages a second are 50 prints."""
+
+MAX_HISTORY: Final = 1_000
+"""Typed lines the tty face remembers."""

@@ -20,7 +20,7 @@ from twisted.internet import defer
 from twisted.python.failure import Failure
 
 from encchat.errors import StoreError
-from encchat.server.model import NewMessage, Stored
+from encchat.server.model import NewMessage
 from encchat.server.store.database import transaction
 from encchat.server.store.interface import Done
 from encchat.server.store.messages import Appender
@@ -73,13 +73,13 @@ class CallJob:
         return lambda: self.answer.callback(named(outcome[0]))
 
     def refusal(self, error: StoreError) -> Answer:
-        return lambda: self.answer.errback(Failure(error))
+        return lambda: self.answer.errback(error)
 
 
 def named(outcome: Any) -> Any:
     """``outcome`` itself, but a Failure by SQLite as one by `StoreError`."""
-    if isinstance(outcome, Failure) and outcome.check(*_BAD_ROW):
-        return Failure(_store_error(outcome.value))
+    if isinstance(outcome, Failure) and isinstance(outcome.value, _BAD_ROW):
+        return Failure(_store_error(outcome.value))  # type: ignore[no-untyped-call]
     return outcome
 
 
@@ -165,6 +165,3 @@ class _BadRow(Exception):
     def __init__(self, error: StoreError) -> None:
         super().__init__(error.text)
         self.error = error
-
-
-__all__ = ["AppendJob", "CallJob", "Job", "Stored", "Writer", "named"]

@@ -1,0 +1,113 @@
+"""Password hashing: argon2id in a small pool of threads with a bounded queue.
+
+Passwords are bytes here, made once by `password_bytes`.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from attrs import frozen
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from twisted.internet import defer
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from encchat.errors import OverloadedError
+from encchat.limits import PASSWORD_QUEUE, PASSWORD_THREADS
+
+T = TypeVar("T")
+_SALT_BYTES: Final = 16
+_HASH_BYTES: Final = 32
+
+
+@frozen
+class Cost:
+    """Argon2id's parameters: KiB of memory, passes, lanes (defaults: OWASP's first choice, RFC 9106 names)."""
+
+    memory: int = 19_456
+    passes: int = 2
+    lanes: int = 1
+
+
+def password_bytes(password: str) -> bytes:
+    """The bytes that are hashed: NFC, so that a password typed on another system is the same; UTF-8."""
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+
+
+class PasswordHasher:
+    """Hashes and verifies; `derivations` counts the argon2id computations begun, whatever their outcome."""
+
+    def __init__(self, reactor: Any, cost: Cost | None = None, random: Callable[[int], bytes] = os.urandom) -> None:
+        self._reactor = reactor
+        self._cost = cost or Cost()
+        self._random = random
+        self._pool: ThreadPool | None = None
+        self._outstanding = 0
+        self.derivations = 0
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._pool = ThreadPool(1, PASSWORD_THREADS, name="encchat passwords")
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Refuse what waits, finish what runs, end the threads."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+
+    def hash(self, password: bytes) -> defer.Deferred[str]:
+        """The password's encoded hash (PHC string), under a fresh salt."""
+        return self._in_pool(lambda: self._argon2id().derive_phc_encoded(password))
+
+    def verify(self, encoded: str | None, password: bytes) -> defer.Deferred[bool]:
+        """Whether the password is the one of ``encoded``; None costs the same work and is never right."""
+        return self._in_pool(lambda: self._matches(encoded, password))
+
+    def _matches(self, encoded: str | None, password: bytes) -> bool:
+        if encoded is None:
+            self._argon2id().derive_phc_encoded(password)
+            return False
+        try:
+            Argon2id.verify_phc_encoded(password, encoded)
+        except InvalidKey:
+            return False
+        return True
+
+    def _argon2id(self) -> Argon2id:
+        return Argon2id(
+            salt=self._random(_SALT_BYTES),
+            length=_HASH_BYTES,
+            iterations=self._cost.passes,
+            lanes=self._cost.lanes,
+            memory_cost=self._cost.memory,
+        )
+
+    def _in_pool(self, work: Callable[[], T]) -> defer.Deferred[T]:
+        pool = self._pool
+        if pool is None:
+            return defer.fail(_stopping())
+        if self._outstanding >= PASSWORD_THREADS + PASSWORD_QUEUE:
+            return defer.fail(OverloadedError("too many people are logging in right now: try again in a few seconds"))
+        self._outstanding += 1
+
+        def run() -> T:
+            if self._pool is not pool:
+                raise _stopping()
+            return work()
+
+        def finished(result: T) -> T:
+            self._outstanding -= 1
+            return result
+
+        self.derivations += 1
+        return deferToThreadPool(self._reactor, pool, run).addBoth(finished)
+
+
+def _stopping() -> OverloadedError:
+    return OverloadedError("the server is stopping")
