@@ -142,6 +142,9 @@ RETRY_MAX_SECONDS: Final = 30.0
 QUIT_SECONDS: Final = 5.0
 """How long ``/quit`` waits for what was sent to be accepted; a second ``/quit`` does not wait."""
 
+CLOSE_SECONDS: Final = 2.0
+"""How long the client waits for the end of a connection it closes."""
+
 MAX_KNOWN_NAMES: Final = 1_000
 """Names the client remembers for completion."""
 

@@ -1,0 +1,28 @@
+"""The built-in commands, one module a topic; this is the one list of them."""
+
+from encchat.server.command import Command
+from encchat.server.commands.login import forget_device, login, login_device, register
+from encchat.server.commands.messages import send
+from encchat.server.commands.moderation import admin, kick
+from encchat.server.commands.presence import set_presence, status, users
+from encchat.server.commands.server import commands, leave
+from encchat.server.commands.sessions import connect, goodbye
+
+BUILT_IN_COMMANDS: tuple[Command, ...] = (
+    register,
+    login,
+    login_device,
+    forget_device,
+    commands,
+    users,
+    status,
+    set_presence,
+    send,
+    connect,
+    goodbye,
+    admin,
+    kick,
+    leave,
+)
+
+__all__ = ["BUILT_IN_COMMANDS"]

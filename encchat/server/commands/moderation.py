@@ -1,0 +1,30 @@
+"""What moderators and admins do: `admin` and `kick`."""
+
+from __future__ import annotations
+
+from encchat import wire
+from encchat.errors import UnavailableError
+from encchat.server.chat import check_kick
+from encchat.server.command import command
+from encchat.server.commands.accounts import stored_account
+from encchat.server.context import Context
+
+
+@command("confirm your password for admin commands", role="moderator", cost=20, in_order=True)
+async def admin(context: Context, request: wire.Admin) -> wire.AdminGranted:
+    """Lasts `Settings.admin_seconds`, on this connection."""
+    await context.services.auth.confirm(context.account, request.password, context.connection.address)
+    seconds = context.services.settings.admin_seconds
+    context.confirm_admin(seconds)
+    return wire.AdminGranted(seconds=seconds)
+
+
+@command("end all connections of a user", role="moderator", admin=True, cost=10, in_order=True)
+async def kick(context: Context, request: wire.Kick) -> None:
+    """The user is told who and why, and is OFFLINE at once."""
+    target = await stored_account(context, request.user)
+    check_kick(context.account, target)
+    if context.chat.presence(target.name) == "OFFLINE":
+        raise UnavailableError(f"{target.name} is OFFLINE")
+    context.services.expel(target.name, wire.Kicked(by=context.account.name, reason=request.reason))
+    context.log.info("{user} kicked {target}", event="kicked", user=context.account.name, target=target.name)

@@ -1,0 +1,206 @@
+"""One connection as a command sees it: whose it is, how to answer it, and the server behind it.
+
+Theory of operation: a context begins as a STRANGER, is LOGGED_IN once and CLOSED for good, and only
+`enter`, `leave` and `lost` move it. From `leave` on nothing it still sends is looked at, and it is among
+nobody's receivers, while what was written to it is still being flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, Flag, auto
+from typing import Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from encchat.errors import AlreadyLoggedInError, NotLoggedInError, RequestError
+from encchat.limits import MAX_PENDING_REQUESTS
+from encchat.server.auth import Login
+from encchat.server.chat import Chat
+from encchat.server.model import Account, Device
+from encchat.server.rate import Bucket
+from encchat.server.services import Services
+from encchat.wire import Error, LoggedIn, Ok, Result, ServerLine, encode
+
+
+class State(Enum):
+    """Where a connection stands."""
+
+    STRANGER = "stranger"
+    LOGGED_IN = "logged in"
+    CLOSED = "closed"
+
+
+class Hold(Flag):
+    """Reasons not to read from a connection; it is read while there is none."""
+
+    NOTHING = 0
+    RATE = auto()
+    PENDING = auto()
+    ORDER = auto()
+
+
+class Connection(Protocol):
+    """The transport's side of a context."""
+
+    @property
+    def write_line(self) -> Callable[[bytes], None]:
+        """Take a line, without delimiter, to be sent at the end of the turn."""
+
+    @property
+    def address(self) -> str:
+        """The peer's host."""
+
+    @property
+    def device_key(self) -> bytes:
+        """The peer's X25519 key, which the channel has proven."""
+
+    def logged_in(self) -> None:
+        """The limits on strangers end."""
+
+    def hold(self, reason: Hold) -> None:
+        """Stop reading until `release` of the same reason."""
+
+    def hold_for(self, reason: Hold, seconds: float) -> None:
+        """`hold`, and `release` after that time."""
+
+    def release(self, reason: Hold) -> None:
+        """Read again, unless there are other reasons."""
+
+    def close(self) -> None:
+        """Send what was written in this turn, then hang up, politely for a short while."""
+
+    def break_off(self) -> None:
+        """Hang up at once."""
+
+
+@define(eq=False)
+class Context:
+    """What handlers get."""
+
+    services: Services
+    connection: Connection
+    bucket: Bucket
+    state: State = State.STRANGER
+    admin_until: float = 0.0
+    pending: int = 0
+    bad_lines: int = 0
+    _login: Login | None = None
+    _settled: list[Deferred[None]] = field(factory=list)
+
+    log = Logger()
+
+    # Who it is ---------------------------------------------------------------------------------
+    @property
+    def account(self) -> Account:
+        """The account that logged in; `NotLoggedInError` before that and once the connection has closed."""
+        return self._logged_in().account
+
+    @property
+    def device(self) -> Device:
+        """The device that logged in; `NotLoggedInError` as for `account`."""
+        return self._logged_in().device
+
+    @property
+    def name(self) -> str:
+        """The account's name for logs, also after the connection has closed; empty for a stranger."""
+        return self._login.account.name if self._login else ""
+
+    @property
+    def chat(self) -> Chat:
+        """The domain."""
+        return self.services.chat
+
+    def _logged_in(self) -> Login:
+        if self._login is None or self.state is State.CLOSED:
+            raise NotLoggedInError("log in first: register, login or login_device")
+        return self._login
+
+    # Moving ------------------------------------------------------------------------------------
+    def enter(self, login: Login) -> LoggedIn:
+        """The login succeeded; the answer to it. The connection may have gone meanwhile: `NotLoggedInError`."""
+        if self.state is State.CLOSED:
+            raise NotLoggedInError("the connection closed before the login was done")
+        if self.state is State.LOGGED_IN:
+            raise AlreadyLoggedInError(f"this connection is logged in as {self.account.name}")
+        self.state, self._login = State.LOGGED_IN, login
+        self.connection.logged_in()
+        self.services.arrive(login.account, self)
+        self.log.info("{user} logged in", event="logged_in", user=login.account.name, address=self.connection.address)
+        return LoggedIn(
+            user=login.account.name,
+            device=login.device.id,
+            role=login.account.role,
+            presence=self.chat.presence(login.account.name),
+        )
+
+    def leave(self, last: ServerLine | None = None) -> None:
+        """Be gone for everybody now, hear ``last`` and be hung up at the end of this turn."""
+        if self.state is not State.CLOSED:
+            self.lost()
+            if last is not None:
+                self.write_line(encode(last))
+            self.connection.close()
+
+    def lost(self) -> None:
+        """The transport is gone, or about to be."""
+        before, self.state = self.state, State.CLOSED
+        if before is State.LOGGED_IN and self._login is not None:
+            self.services.depart(self._login.account, self)
+            self.log.info("{user} left", event="logged_out", user=self._login.account.name)
+
+    def break_off(self) -> None:
+        """Hang up at once; `lost` follows."""
+        self.connection.break_off()
+
+    def confirm_admin(self, seconds: float) -> None:
+        """Admin commands work for that long from now."""
+        self.admin_until = self.services.clock.seconds() + seconds
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the confirmation is fresh."""
+        return self.services.clock.seconds() < self.admin_until
+
+    # Answering ---------------------------------------------------------------------------------
+    @property
+    def write_line(self) -> Callable[[bytes], None]:
+        """The connection's."""
+        return self.connection.write_line
+
+    def answer(self, request_id: int | None, outcome: Result | RequestError | None) -> None:
+        """Write the one answer to a request."""
+        if isinstance(outcome, RequestError):
+            line = encode(Error(id=request_id, code=outcome.code, text=outcome.text))
+        elif request_id is None:
+            raise ValueError("a request that succeeded has an id")
+        else:
+            line = encode(Ok(id=request_id, result=outcome))
+        self.connection.write_line(line)
+
+    def begin(self) -> None:
+        """A request waits for its answer; at `MAX_PENDING_REQUESTS` of them no more are read."""
+        self.pending += 1
+        if self.pending >= MAX_PENDING_REQUESTS:
+            self.connection.hold(Hold.PENDING)
+
+    def finish(self, request_id: int, outcome: Result | RequestError | None) -> None:
+        """Answer a request that waited: what a handler calls that returned `LATER`."""
+        self.answer(request_id, outcome)
+        self.pending -= 1
+        if self.pending <= 1:
+            waiting, self._settled = self._settled, []
+            for deferred in waiting:
+                deferred.callback(None)
+        if self.pending == MAX_PENDING_REQUESTS - 1:
+            self.connection.release(Hold.PENDING)
+
+    def settled(self) -> Deferred[None]:
+        """Fires when no request but the one that asks (and keeps later ones waiting) has an answer to come."""
+        if not self.pending:
+            return succeed(None)
+        deferred: Deferred[None] = Deferred()
+        self._settled.append(deferred)
+        return deferred

@@ -1,0 +1,153 @@
+"""The one place every line goes through: decoded, checked against its command's needs, handled, answered.
+
+Theory of operation: a line becomes a request (or an error, of which a connection has a small budget), its
+cost is taken from the connection's bucket, the command's `Needs` are checked against the connection's
+state, and the handler runs. An outcome at hand is answered at once. A Deferred or coroutine is answered
+when it fires, and if the command is ``in_order`` the connection is not read until then, so requests sent in one
+burst take effect in the order they were sent. `LATER` means the handler sees to its answer.
+A `RequestError` is an answer; anything else that is raised is a bug here: the log says where, the peer
+gets `InternalError` without detail. Cost and order hold reading back; nothing read is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from encchat.errors import (
+    AlreadyLoggedInError,
+    ForbiddenError,
+    InternalError,
+    LineTooLongError,
+    NotLoggedInError,
+    RequestError,
+)
+from encchat.limits import MAX_BAD_LINES, MAX_LINE
+from encchat.server.command import LATER, Command, Later, Needs, Outcome
+from encchat.server.context import Context, Hold, State
+from encchat.server.model import RANK
+from encchat.server.registry import Registry
+from encchat.server.traces import trace
+from encchat.wire import Closing, Request, Result, request_id
+
+_Answered: TypeAlias = Result | Later | RequestError | None
+_BROKE = "something broke on the server; its log says what"
+
+
+class Dispatcher:
+    """Stateless: what is particular to a connection stands in its `Context`."""
+
+    log = Logger()
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    # In ----------------------------------------------------------------------------------------
+    def receive(self, context: Context, line: bytes) -> None:
+        """Handle one line of ``context``'s peer; never raises."""
+        if context.state is State.CLOSED:
+            return
+        try:
+            request = self._registry.decode(line)
+        except RequestError as error:
+            self._bad_line(context, request_id(line), error)
+            return
+        command = self._registry.command_for(request)
+        self._charge(context, command.needs.cost)
+        try:
+            self._check(context, command)
+            self._settle(context, command, request, command.handle(context, request))
+        except Exception:  # noqa: BLE001 - a broken command costs one request, not the server
+            context.answer(request.id, self._refusal(context, command, request, Failure()))  # type: ignore[no-untyped-call]
+
+    def too_long(self, context: Context) -> None:
+        """A line over the limit came and was skipped."""
+        if context.state is not State.CLOSED:
+            self._bad_line(context, None, LineTooLongError(f"a line has at most {MAX_LINE} bytes"))
+
+    def _bad_line(self, context: Context, id: int | None, error: RequestError) -> None:
+        context.answer(id, error)
+        context.bad_lines += 1
+        self._charge(context, 1.0)
+        if context.bad_lines > MAX_BAD_LINES:
+            context.leave(Closing(reason=f"more than {MAX_BAD_LINES} lines were no requests"))
+
+    def _charge(self, context: Context, cost: float) -> None:
+        if not context.bucket.spend(cost):
+            seconds = context.bucket.wait(context.services.clock.seconds())
+            if seconds > 0:
+                context.connection.hold_for(Hold.RATE, seconds)
+
+    # Needs -------------------------------------------------------------------------------------
+    def _check(self, context: Context, command: Command) -> None:
+        needs = command.needs
+        if context.state is State.STRANGER:
+            if needs.login is True:
+                raise NotLoggedInError(f"{command.verb} needs a login first: register, login or login_device")
+            return
+        if needs.login is False:
+            raise AlreadyLoggedInError(f"this connection is logged in as {context.account.name}")
+        self._check_rights(context, command.verb, needs)
+
+    def _check_rights(self, context: Context, verb: str, needs: Needs) -> None:
+        role = context.account.role
+        if RANK[role] < RANK[needs.role]:
+            raise ForbiddenError(f"{verb} needs the role {needs.role}; yours is {role}")
+        if needs.admin and not context.is_admin:
+            minutes = context.services.settings.admin_seconds / 60
+            raise ForbiddenError(f"{verb} needs your password again: use admin first, it lasts {minutes:g} minutes")
+
+    # Out ---------------------------------------------------------------------------------------
+    def _settle(self, context: Context, command: Command, request: Request, outcome: Outcome) -> None:
+        if outcome is LATER:
+            context.begin()
+        elif isinstance(outcome, Deferred):
+            self._wait(context, command, request, outcome)
+        elif isinstance(outcome, Coroutine):
+            self._wait(context, command, request, Deferred.fromCoroutine(outcome))
+        elif (answer := _checked(outcome)) is not LATER:
+            context.answer(request.id, answer)
+
+    def _wait(self, context: Context, command: Command, request: Request, outcome: Deferred[Any]) -> None:
+        context.begin()
+        if command.needs.in_order and not outcome.called:
+            context.connection.hold(Hold.ORDER)
+        outcome.addCallback(_checked)
+        outcome.addErrback(lambda failure: self._refusal(context, command, request, failure))
+        outcome.addCallback(self._finish, context, command, request)
+
+    def _finish(self, outcome: _Answered, context: Context, command: Command, request: Request) -> None:
+        if outcome is not LATER:
+            context.finish(request.id, outcome)
+        if command.needs.in_order:
+            context.connection.release(Hold.ORDER)
+
+    def _refusal(self, context: Context, command: Command, request: Request, failure: Failure) -> RequestError:
+        error = failure.value
+        if not isinstance(error, RequestError):
+            self.log.error("{verb} broke: {trace}", event="command-broke", verb=command.verb, trace=trace(failure))
+            return InternalError(_BROKE)
+        if isinstance(error, ForbiddenError):
+            self._log_forbidden(context, command, request, error)
+        return error
+
+    def _log_forbidden(self, context: Context, command: Command, request: Request, error: ForbiddenError) -> None:
+        self.log.warn(
+            "{user} was refused {verb} {target}: {why}",
+            event="forbidden",
+            user=context.name,
+            verb=command.verb,
+            target=getattr(request, "user", ""),
+            why=error.text,
+        )
+
+
+def _checked(outcome: object) -> Result | Later | None:
+    """The border to handlers others wrote: what is no result must not become a line."""
+    if outcome is None or isinstance(outcome, Result | Later):
+        return outcome
+    raise TypeError(f"a command returned {type(outcome).__name__}, which is no result of encchat.wire")

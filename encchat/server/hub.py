@@ -1,0 +1,83 @@
+"""Who is connected, and the loop that tells them: accounts to connections, each event encoded once.
+
+The hub keeps no rules. A `Delivery` is encoded the first time somebody is there to hear it, and every
+receiver's outbox is handed the same bytes object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from encchat.server.chat import Delivery
+from encchat.server.traces import trace
+from encchat.wire import ServerLine, encode
+
+
+class Receiver(Protocol):
+    """A connection that has logged in, as the hub sees it."""
+
+    @property
+    def write_line(self) -> Callable[[bytes], None]:
+        """Take a line, without delimiter, to be sent at the end of the turn."""
+
+    def leave(self, last: ServerLine | None = None) -> None:
+        """Be gone now, hear ``last``, and be hung up at the end of the turn."""
+
+    def break_off(self) -> None:
+        """Hang up at once."""
+
+
+class Hub:
+    """The connections of every account; names as registered."""
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._everybody: dict[Receiver, Callable[[bytes], None]] = {}
+        self._of: dict[str, dict[Receiver, Callable[[bytes], None]]] = {}
+
+    def add(self, name: str, receiver: Receiver) -> bool:
+        """A connection of ``name`` has logged in; True if it is the account's first."""
+        mine = self._of.setdefault(name, {})
+        mine[receiver] = self._everybody[receiver] = receiver.write_line
+        return len(mine) == 1
+
+    def remove(self, name: str, receiver: Receiver) -> bool:
+        """A connection of ``name`` is gone; True if it was the account's last."""
+        mine = self._of.get(name, {})
+        if mine.pop(receiver, None) is None:
+            return False
+        del self._everybody[receiver]
+        if mine:
+            return False
+        del self._of[name]
+        return True
+
+    def of(self, name: str) -> tuple[Receiver, ...]:
+        """The connections of ``name``."""
+        return tuple(self._of.get(name, ()))
+
+    def deliver(self, delivery: Delivery, skip: Receiver | None = None) -> None:
+        """Give the event to all devices of its receivers, but not to the connection ``skip``."""
+        receivers = self._receivers(delivery.to)
+        if not receivers or (skip is not None and len(receivers) == 1 and receivers[0][0] is skip):
+            return
+        line = encode(delivery.event)
+        for receiver, write_line in receivers:
+            if receiver is skip:
+                continue
+            try:
+                write_line(line)
+            except Exception:  # noqa: BLE001 - one broken receiver must not cost the others their line
+                where = trace(Failure())  # type: ignore[no-untyped-call]
+                self.log.error("a receiver was hung up: {trace}", event="receiver-broke", trace=where)
+                receiver.break_off()
+
+    def _receivers(self, to: tuple[str, ...] | None) -> list[tuple[Receiver, Callable[[bytes], None]]]:
+        if to is None:
+            return list(self._everybody.items())
+        return [item for name in to if name in self._of for item in self._of[name].items()]

@@ -1,0 +1,31 @@
+"""A token bucket that costs a subtraction while there is enough in it."""
+
+from __future__ import annotations
+
+from attrs import define
+
+
+@define(eq=False)
+class Bucket:
+    """Earns ``rate`` units a second up to ``burst``; may go into debt, which `take` turns into a wait."""
+
+    rate: float
+    burst: float
+    _filled_at: float
+    _units: float
+
+    @classmethod
+    def full(cls, rate: float, burst: float, now: float) -> Bucket:
+        """A bucket with everything it can hold, at ``now`` seconds."""
+        return cls(rate, burst, now, burst)
+
+    def spend(self, cost: float) -> bool:
+        """Take ``cost`` units; False if `wait` must be asked how long until the debt is earned."""
+        self._units -= cost
+        return self._units >= 0
+
+    def wait(self, now: float) -> float:
+        """Seconds until nothing is owed, 0.0 if nothing is; ``now`` in seconds of any steady clock."""
+        self._units = min(self.burst, self._units + max(0.0, now - self._filled_at) * self.rate)
+        self._filled_at = now
+        return max(0.0, -self._units / self.rate)
