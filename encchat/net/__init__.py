@@ -1,0 +1,1 @@
+"""Twisted's side of the encrypted channel: wrapper protocol, endpoints, line receiver, outbox, admission."""

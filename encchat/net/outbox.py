@@ -1,0 +1,139 @@
+"""What is sent in one reactor turn goes out as one write: the end of a turn, and the lines that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from attrs import define, field
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from encchat.net.timing import Scheduler
+
+_PIECE: Final = 2**17
+"""Bytes handed to the transport before it is asked again whether it wants more: what it gives the kernel at once."""
+
+
+@define(eq=False)
+class TurnEnd:
+    """Runs functions at the end of the present reactor turn, in the order of their first mention, each once."""
+
+    _reactor: Scheduler
+    _calls: dict[Callable[[], object], None] = field(init=False, factory=dict)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Run ``function`` when everything that is ready in this turn has been read."""
+        if not self._calls:
+            self._reactor.callLater(0, self._run)
+        self._calls[function] = None
+
+    def _run(self) -> None:
+        calls, self._calls = self._calls, {}
+        rest = iter(calls)
+        try:
+            for function in rest:
+                function()
+        finally:
+            for function in rest:  # only when one of them raised: its neighbours keep their turn
+                self.call(function)
+
+
+class LineTransport(Protocol):
+    """What an outbox needs of a transport; camelCase because it is Twisted's."""
+
+    def write(self, data: bytes, /) -> None: ...
+
+    def loseConnection(self) -> None: ...
+
+    def registerProducer(self, producer: Any, streaming: bool, /) -> None: ...
+
+    def unregisterProducer(self) -> None: ...
+
+
+@implementer(IPushProducer)
+@define(eq=False)
+class Outbox:
+    """The lines one connection has yet to be sent, as references to bytes that all receivers share.
+
+    While the transport is full (it called `pauseProducing`) lines stay here, ``limit`` bytes of them with their
+    newlines; the line that goes over it is dropped with all others and ``overflow`` is called, once. So a reader that
+    stopped costs ``limit`` and the few pieces the transport holds, whatever is sent to it.
+    """
+
+    _transport: LineTransport
+    _turn: TurnEnd
+    _limit: int
+    _overflow: Callable[[], None]
+    _lines: list[bytes] = field(init=False, factory=list)
+    _size: int = field(init=False, default=0)
+    _scheduled: bool = field(init=False, default=False)
+    _paused: bool = field(init=False, default=False)
+    _open: bool = field(init=False, default=True)
+
+    def __attrs_post_init__(self) -> None:
+        self._transport.registerProducer(self, True)
+
+    def write_line(self, line: bytes) -> None:
+        """Send ``line`` and a newline at the end of this turn, or when the transport wants more."""
+        if not self._open:
+            return
+        self._lines.append(line)
+        self._size += len(line) + 1
+        if self._size > self._limit:
+            self._drop()
+            self._overflow()
+        elif not self._scheduled:
+            self._scheduled = True
+            self._turn.call(self.flush)
+
+    def flush(self) -> None:
+        """Hand over now what the transport takes."""
+        self._scheduled = False
+        while self._lines and not self._paused:
+            self._transport.write(self._next_piece())
+
+    def close(self) -> None:
+        """Hand over everything, whether it is wanted or not, and lose the connection when it is sent."""
+        if not self._open:
+            return
+        self._paused = False
+        while self._lines:
+            self._transport.write(self._next_piece())
+        self._drop()
+        self._transport.unregisterProducer()
+        self._transport.loseConnection()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The connection is gone: so is what waited for it."""
+        self._drop()
+
+    def _next_piece(self) -> bytes:
+        lines = self._lines
+        if self._size <= _PIECE:
+            self._lines, self._size = [], 0
+        else:
+            count = self._count_of_piece()
+            lines, self._lines = lines[:count], lines[count:]
+            self._size -= sum(map(len, lines)) + count
+        lines.append(b"")  # join then ends the last line too
+        return b"\n".join(lines)
+
+    def _count_of_piece(self) -> int:
+        size = 0
+        for count, line in enumerate(self._lines, 1):
+            size += len(line) + 1
+            if size >= _PIECE:
+                return count
+        return len(self._lines)
+
+    def _drop(self) -> None:
+        self._open = False
+        self._lines, self._size = [], 0
