@@ -123,7 +123,7 @@ STORE_BUSY_SECONDS: Final = 10.0
 """How long a writer waits for another process (`encchat-admin`) to finish its transaction."""
 
 # Stopping --------------------------------------------------------------------------------------
-CLOSE_SECONDS: Final = 2.0
+HANG_UP_SECONDS: Final = 2.0
 """How long a connection the server closes may take to read its last lines before it is cut."""
 
 STOP_SECONDS: Final = 5.0

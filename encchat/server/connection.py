@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from encchat import __version__
-from encchat.limits import CLOSE_SECONDS
+from encchat.limits import HANG_UP_SECONDS
 from encchat.net.lines import LineReceiver
 from encchat.net.outbox import Outbox
 from encchat.net.timing import Timer
@@ -121,10 +121,10 @@ class ChatConnection(LineReceiver):
             self.resumeProducing()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Whoever does not take its last lines within `CLOSE_SECONDS` is cut off."""
+        """Whoever does not take its last lines within `HANG_UP_SECONDS` is cut off."""
         if not self._lost:
             self._services.turn.call(self._outbox.close)
-            self._limit(CLOSE_SECONDS, self.break_off)
+            self._limit(HANG_UP_SECONDS, self.break_off)
 
     def break_off(self) -> None:
         """`connectionLost` follows."""
