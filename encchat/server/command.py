@@ -96,7 +96,7 @@ def command(
 def _request_type(handler: Handler) -> type[Request]:
     hints = get_type_hints(handler)
     kind = hints.get("request")
-    if not (isinstance(kind, type) and issubclass(kind, Request) and kind.__struct_config__.tag):
+    if not (isinstance(kind, type) and issubclass(kind, Request) and kind is not Request):
         name = getattr(handler, "__name__", repr(handler))
         raise ConfigurationError(
             f"the command {name} must say which request it takes:"

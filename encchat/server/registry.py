@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -27,6 +28,8 @@ __all__ = [
     "default_registry",
     "find_commands",
 ]
+
+_VERB: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 log = Logger()
 
@@ -76,6 +79,8 @@ def _row(each: Command) -> CommandRow:
     verb, tag = each.verb, each.request.__struct_config__.tag
     if verb != tag:
         raise ConfigurationError(f"the command {verb} takes a request tagged {tag}; the two must be one word")
+    if not _VERB.fullmatch(verb):
+        raise ConfigurationError(f"{verb} is no command word: a-z, then a-z, 0-9 and _; give the request a tag=")
     return CommandRow(verb, parameters_of(each.request), each.needs, each.help)
 
 

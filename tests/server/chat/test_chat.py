@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
@@ -293,10 +295,8 @@ class ChatMachine(RuleBasedStateMachine):
         self.attempt(self.chat.set_presence, name, presence)
 
     def attempt(self, method, *arguments) -> None:  # type: ignore[no-untyped-def]
-        try:
+        with suppress(UnavailableError):
             method(*arguments)
-        except UnavailableError:
-            pass
 
     @rule()
     @precondition(lambda self: self.chat.has_news)
