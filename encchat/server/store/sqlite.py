@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
@@ -23,7 +23,8 @@ from encchat.server.store.writer import AppendJob, CallJob, Job, Writer, named
 from encchat.wire import Role
 
 T = TypeVar("T")
-_ROW_OVERHEAD = 500
+ROW_OVERHEAD: Final = 500
+"""What a message that waits costs besides its body, in the characters the backlog is counted in."""
 
 
 class IReactor(IReactorThreads, IReactorTime):
@@ -35,17 +36,17 @@ class SqliteStore:
     """`IStore` on the file at ``path``.
 
     What one reactor turn asks for goes to the writer together at its end. `append` is bounded: beyond
-    `MAX_STORE_BACKLOG` characters that are not stored yet, messages are refused.
+    ``backlog`` characters that are not stored yet, messages are refused.
     """
 
-    def __init__(self, path: str | Path, reactor: IReactor) -> None:
+    def __init__(self, path: str | Path, reactor: IReactor, backlog: int = MAX_STORE_BACKLOG) -> None:
         self._path = Path(path)
         self._reactor: Any = reactor
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
         self._pool = ThreadPool(1, 1, name="encchat store reader")
         self._turn: list[Job] = []
-        self._backlog = 0
+        self._free = backlog
 
     # Opening and closing
     def open(self) -> defer.Deferred[None]:
@@ -60,6 +61,11 @@ class SqliteStore:
             raise
         self._writer = Writer(writing, self._reactor.callFromThread)
         self._writer.start()
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions the open store has begun."""
+        return self._writer.transactions if self._writer else 0
 
     def close(self) -> defer.Deferred[None]:
         return defer.Deferred.fromCoroutine(self._close())
@@ -112,14 +118,14 @@ class SqliteStore:
 
     # Messages
     def append(self, message: NewMessage, done: Done) -> None:
-        size = len(message.body) + _ROW_OVERHEAD
-        if self._backlog + size > MAX_STORE_BACKLOG:
+        size = len(message.body) + ROW_OVERHEAD
+        if size > self._free:
             self._soon(lambda: done(StoreError("the store is behind: try again")))
             return
-        self._backlog += size
+        self._free -= size
 
         def settled(outcome: Any) -> None:
-            self._backlog -= size
+            self._free += size
             done(outcome)
 
         self._submit(AppendJob(message, settled))
