@@ -214,22 +214,26 @@ def directory(test: TestCase) -> Path:
     return path
 
 
-async def start_server(test: TestCase, *options: str, data_dir: Path | None = None) -> ServerProcess:
+async def start_server(
+    test: TestCase, *options: str, data_dir: Path | None = None, environ: Mapping[str, str] | None = None
+) -> ServerProcess:
     """Start ``twistd -n encchat`` on a free port (unless ``--port`` is given); returns when it listens."""
-    server = spawn_server(test, *options, data_dir=data_dir)
+    server = spawn_server(test, *options, data_dir=data_dir, environ=environ)
     listening = await server.wait_for("listening")
     server.port, server.fingerprint = listening["port"], listening["fingerprint"]
     return server
 
 
-def spawn_server(test: TestCase, *options: str, data_dir: Path | None = None) -> ServerProcess:
+def spawn_server(
+    test: TestCase, *options: str, data_dir: Path | None = None, environ: Mapping[str, str] | None = None
+) -> ServerProcess:
     """The same, without waiting; for servers that shall fail."""
     home = directory(test)
     server = ServerProcess(data_dir=data_dir or home / "data")
     arguments = ["-n", "--pidfile=", "encchat", f"--data-dir={server.data_dir}", "--log-format=json"]
     if not any(option.startswith(("--port", "-p", "--endpoint")) for option in options):
         arguments.append("--port=0")
-    spawn(test, server, _TWISTD, [*arguments, *options], home)
+    spawn(test, server, _TWISTD, [*arguments, *options], home, environ)
     return server
 
 

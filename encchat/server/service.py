@@ -105,6 +105,9 @@ class Parts:
     address: Address | None
     """The public address; port 0: the port in use; None: localhost."""
     reload: Callable[[], Settings]
+    """Reads the configuration again; an `EncchatError` leaves things as they are."""
+    apply: Callable[[Settings], None]
+    """Puts new settings into force."""
 
 
 @define(slots=False, eq=False)
@@ -233,7 +236,7 @@ class ChatService(service.Service):
     def reload(self) -> None:
         """Take what can change while running from the configuration file; a bad file changes nothing."""
         try:
-            self.parts.chat.settings = self.parts.reload()
+            self.parts.apply(self.parts.reload())
         except EncchatError as problem:
             self._log.error("the configuration stays as it was: {reason}", event="not-reloaded", reason=problem.text)
         else:

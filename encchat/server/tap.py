@@ -41,8 +41,22 @@ def _parts(reactor: Any, options: Options) -> Parts:
     )
     chat = ChatFactory(reactor, store, auth, settings)
     listener = SecureServerFactory(chat, keyring.channel, _limits(settings), reactor, _admission(reactor, settings))
+
+    def apply(new: Settings) -> None:
+        chat.settings, listener.settings = new, _limits(new)
+        listener.admission = _admission(reactor, new)
+
     return Parts(
-        directory, keyring, store, hasher, chat, listener, options.endpoints, options.address(), options.reload
+        directory=directory,
+        keyring=keyring,
+        store=store,
+        hasher=hasher,
+        chat=chat,
+        listener=listener,
+        endpoints=options.endpoints,
+        address=options.address(),
+        reload=options.reload,
+        apply=apply,
     )
 
 
