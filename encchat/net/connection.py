@@ -73,6 +73,7 @@ class SecureProtocol(protocol.Protocol):
     What does not differ between idle connections stands on the class, so that each costs little.
     """
 
+    transport: Any
     peer: Peer
     disconnecting = False
 
