@@ -165,3 +165,6 @@ GATHER_SECONDS: Final = 0.02
 
 MAX_HISTORY: Final = 1_000
 """Typed lines the tty face remembers."""
+
+MAX_UNREAD_EVENTS: Final = 10_000
+"""Events that wait for a program to read them."""

@@ -416,6 +416,8 @@ class ClientCore:
 
     def lost(self, reason: str) -> None:
         """The connection is gone, for ``reason``; the server's own reason counts for more."""
+        if self._finished:
+            return
         if self.state is State.LEAVING or self._quitting:
             self._go_away()
             return

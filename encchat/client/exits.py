@@ -43,6 +43,7 @@ _BY_ERROR: Final[tuple[tuple[type[errors.EncchatError], Exit], ...]] = (
     (errors.PinMismatchError, Exit.PIN_MISMATCH),
     (errors.ChannelError, Exit.CANNOT_CONNECT),
     (errors.CannotConnectError, Exit.CANNOT_CONNECT),
+    (errors.NotConnectedError, Exit.CANNOT_CONNECT),
     (errors.OverloadedError, Exit.CANNOT_CONNECT),
     (errors.InternalError, Exit.CANNOT_CONNECT),
     (errors.KickedError, Exit.KICKED),

@@ -1,0 +1,201 @@
+"""The client as a program: joins a face, the core and a runner, and turns how it ended into an exit code."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+
+from encchat import names
+from encchat.client import events
+from encchat.client.connection import Server
+from encchat.client.core import ClientCore, Question, State
+from encchat.client.exits import Exit, exit_for
+from encchat.client.faces import Completion, Face, FaceName, Status
+from encchat.client.login import Credentials
+from encchat.client.options import Options
+from encchat.client.runner import Runner
+from encchat.errors import (
+    ConfigurationError,
+    EncchatError,
+    KickedError,
+    LoginRefusedError,
+    PinMismatchError,
+    UsageError,
+)
+from encchat.limits import MAX_DEVICE_NAME, MIN_PASSWORD
+
+_CONNECTIONS = {
+    State.STARTING: "connecting",
+    State.READY: "connected",
+    State.AWAY_FROM_SERVER: "reconnecting",
+    State.LEAVING: "leaving",
+}
+
+
+@define
+class App:
+    """One run of the client; the runner's front. ``given`` is the password, None if it is to be asked for."""
+
+    _reactor: Any
+    _options: Options
+    _face: Face
+    _face_name: FaceName
+    _given: str | None
+    _core: ClientCore = field(init=False)
+    _runner: Runner | None = field(init=False, default=None)
+    _face_started: bool = field(init=False, default=False)
+    _over: Deferred[Exit] | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self._core = ClientCore(time.time, os.urandom, classic=self._options.classic, interactive=self._on_terminal)
+        self._face.set_completions(lambda typed: [Completion(row.word, row.help) for row in self._core.complete(typed)])
+
+    @property
+    def _on_terminal(self) -> bool:
+        return self._face_name == "tty"
+
+    def run(self) -> Deferred[Exit]:
+        """Run until the end; fires with the exit code."""
+        self._over = ensureDeferred(self._run())
+        return self._over
+
+    def shut_down(self) -> Deferred[Exit] | None:
+        """The process is told to end: leave without waiting."""
+        if self._over is None or self._over.called:
+            return None
+        self._core.leave()
+        self._core.leave()
+        if self._runner is None:
+            self._over.cancel()
+        else:
+            self._runner.pump()
+        return self._over
+
+    async def _run(self) -> Exit:
+        try:
+            await self._live()
+            return Exit.FINE
+        except CancelledError:
+            return Exit.FINE
+        except EncchatError as error:
+            self._show_end(error)
+            return exit_for(error)
+        finally:
+            await self._face.stop()
+
+    async def _live(self) -> None:
+        server = self._options.server()
+        if not self._on_terminal:
+            self._start_face()
+        who = Credentials(
+            user=await self._user(server),
+            invite="" if self._options.link is None else self._options.link.invite,
+            register=self._options.register,
+            device_name=platform.node()[:MAX_DEVICE_NAME],
+        )
+        self._runner = Runner(
+            self._reactor,
+            self._options.home,
+            server,
+            who,
+            self._core,
+            self,
+            self._options.patience(self._on_terminal),
+            forget_device=self._options.forget_device,
+        )
+        await self._runner.run()
+
+    def _start_face(self) -> None:
+        self._face_started = True
+        self._face.start(self._line_typed, self._input_ended)
+
+    def _line_typed(self, line: str) -> None:
+        self._core.typed(line)
+        if self._runner is not None:
+            self._runner.pump()
+
+    def _input_ended(self) -> None:
+        if not self._options.follow:
+            self._core.end_of_input()
+        if self._runner is not None:
+            self._runner.pump()
+
+    async def _user(self, server: Server) -> str:
+        last = None if server.pin is None else self._options.home.last_user(server.pin)
+        known = self._options.user or last
+        if known is not None:
+            return known
+        try:
+            return names.account_name((await self._face.ask("User name: ")).strip())
+        except ConfigurationError:
+            raise UsageError("no user name: give --user NAME") from None
+
+    # What the runner calls (encchat.client.runner.Front) ------------------------------------------
+    def show(self, event: events.ScreenEvent) -> None:
+        """Show an event on the face."""
+        self._face.show(event)
+
+    def changed(self) -> None:
+        """Bring the face up to date with the core."""
+        if self._core.state is State.READY and not self._face_started:
+            self._start_face()
+        self._face.set_status(Status(self._core.conversation, self._core.presence, _CONNECTIONS[self._core.state]))
+
+    def password(self, *, new: bool) -> Deferred[str]:
+        """The password that was given, or one the person types."""
+        return ensureDeferred(self._ask_password(new))
+
+    def answer(self, question: Question) -> None:
+        """Ask the person; where nobody can be asked, say so."""
+        ensureDeferred(self._ask(question))
+
+    async def _ask(self, question: Question) -> None:
+        try:
+            question.then(await self._face.ask_secret(question.prompt))
+        except ConfigurationError:
+            self._core.show_error(UsageError.code, "give the password in the line: /admin PASSWORD", "/admin")
+        except CancelledError:
+            return
+        if self._runner is not None:
+            self._runner.pump()
+
+    async def _ask_password(self, new: bool) -> str:
+        if self._given is not None:
+            return self._given
+        try:
+            if not new:
+                return await self._face.ask_secret("Password: ")
+            prompt = f"Choose a password, {MIN_PASSWORD} characters or more: "
+            while (password := await self._face.ask_secret(prompt)) != await self._face.ask_secret("The same again: "):
+                prompt = "They differ. Choose a password: "
+            return password
+        except ConfigurationError:
+            raise UsageError(
+                "no password: give --password-file FILE, set ENCCHAT_PASSWORD, or type it at a terminal"
+            ) from None
+
+    # The end ------------------------------------------------------------------------------------
+    def _show_end(self, error: EncchatError) -> None:
+        if isinstance(error, KickedError):
+            return
+        text = error.text
+        if isinstance(error, PinMismatchError):
+            text = _loud(error, self._options)
+        elif isinstance(error, LoginRefusedError) and not self._options.register:
+            text = f"{text} (--register makes an account on an open server)"
+        self._face.show(events.Error(code=error.code, text=text))
+
+
+def _loud(error: PinMismatchError, options: Options) -> str:
+    return (
+        f"WARNING: THE IDENTITY OF {options.address} HAS CHANGED. Nothing was sent to it.\n"
+        f"  pinned: {error.expected}\n"
+        f"  shown:  {error.shown}\n"
+        "Somebody may be listening in, or the server was set up anew. Ask whoever runs it, by another way than this\n"
+        f"chat, for its fingerprint; if it is the one shown, connect with --fingerprint {error.shown}"
+    )
