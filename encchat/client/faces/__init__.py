@@ -64,7 +64,8 @@ class Face(Protocol):
     def ask(self, prompt: str) -> Deferred[str]:
         """The next line, for one question, also before `start`.
 
-        Fails with `ConfigurationError` where nobody can be asked or the person leaves without an answer.
+        Fails with `ConfigurationError` where nobody can be asked, with `twisted.internet.defer.CancelledError`
+        when the person leaves without an answer. Cancelling it takes the question back.
         """
 
     def ask_secret(self, prompt: str) -> Deferred[str]:
@@ -74,9 +75,12 @@ class Face(Protocol):
         """Give the terminal back and write out what is left; fires when done, also when called again."""
 
 
-def choose_face(name: str | None, stdin: TextIO, stdout: TextIO) -> FaceName:
-    """The face called ``name``; without one, tty on a capable terminal and plain elsewhere."""
-    terminal = stdin.isatty() and stdout.isatty()
+def choose_face(name: str | None, stdin: TextIO | None, stdout: TextIO | None) -> FaceName:
+    """The face called ``name``; without one, tty on a capable terminal and plain elsewhere.
+
+    A stream is None where Python found it closed.
+    """
+    terminal = stdin is not None and stdin.isatty() and stdout is not None and stdout.isatty()
     if name is None:
         return "tty" if terminal and os.environ.get("TERM", "dumb") not in ("", "dumb") else "plain"
     if name not in FACES:
@@ -92,6 +96,7 @@ def install_reactor(face: FaceName) -> None:
     The tty face shares one asyncio loop with prompt_toolkit; the others take Twisted's default, which,
     unlike asyncio, can also read regular files.
     """
+    _fill_standard_streams()
     if face == "tty":
         from twisted.internet import asyncioreactor
 
@@ -107,9 +112,16 @@ def make_face(face: FaceName, reactor: Any) -> Face:
 
         return TtyFace(reactor)
     if face == "json":
-        from encchat.client.faces.json import JsonFace
+        from encchat.client.faces.json import json_face
 
-        return JsonFace(reactor)
-    from encchat.client.faces.plain import PlainFace
+        return json_face(reactor)
+    from encchat.client.faces.plain import plain_face
 
-    return PlainFace(reactor)
+    return plain_face(reactor)
+
+
+def _fill_standard_streams() -> None:
+    """Put the null device where a standard stream is closed, before another file gets its number."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:  # open(2): the lowest number that is free
+        pass
+    os.close(fd)

@@ -1,0 +1,90 @@
+"""What the tty face prompts with: a session for lines and one for questions, of prompt_toolkit's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import DummyHistory, InMemoryHistory
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+
+from encchat.client.faces import Complete, Status
+from encchat.client.text import printable
+from encchat.limits import MAX_HISTORY
+
+_SECRETS: Final = ("/admin ", "-a ")
+"""Lines that begin so hold a password: they are not remembered."""
+
+
+class Left(Exception):
+    """The person pressed Ctrl+C or Ctrl+D, or the terminal is gone."""
+
+
+class History(InMemoryHistory):
+    """The last `MAX_HISTORY` lines of this run, passwords not among them."""
+
+    def append_string(self, string: str) -> None:
+        """Remember a line that was entered."""
+        if not string.startswith(_SECRETS):
+            super().append_string(string)
+            del self._loaded_strings[MAX_HISTORY:]  # the newest stands first
+
+
+class Words(Completer):
+    """Completes the word under the cursor from whatever `Complete` function is the present one."""
+
+    def __init__(self) -> None:
+        self.words: Complete = lambda typed: ()
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """The fitting words; one that holds something unprintable cannot be meant."""
+        typed = document.text_before_cursor
+        begun = len(typed) - (typed.rfind(" ") + 1)
+        for fitting in self.words(typed):
+            if printable(fitting.word) == fitting.word:
+                yield Completion(fitting.word, -begun, display_meta=printable(fitting.help))
+
+
+class Hidden(Processor):
+    """Shows nothing at all of what is typed, not even how much."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """Nothing, the cursor at its beginning."""
+        return Transformation([], source_to_display=lambda place: 0, display_to_source=lambda place: 0)
+
+
+def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[str]:
+    """The prompt for lines: conversation before it, everything else of ``status`` in the bottom bar."""
+    return PromptSession(
+        message=lambda: f"{printable(status().conversation)}> ",
+        bottom_toolbar=lambda: toolbar(status()),
+        completer=words,
+        # Without a condition prompt_toolkit keeps rows free for a menu that a plain message never shows.
+        complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
+        history=History(),
+        enable_suspend=True,
+        interrupt_exception=Left,
+        eof_exception=Left,
+    )
+
+
+def toolbar(status: Status) -> str:
+    """The bottom bar's text."""
+    parts = (status.conversation, status.presence, status.connection)
+    return "  ".join(f" {printable(part)}" for part in parts if part)
+
+
+def question_session(prompt: str, secret: bool) -> PromptSession[str]:
+    """The prompt for one question; what is typed does not show if it is ``secret``."""
+    return PromptSession(
+        message=printable(prompt),
+        input_processors=[Hidden()] if secret else [],
+        history=DummyHistory(),
+        interrupt_exception=Left,
+        eof_exception=Left,
+    )

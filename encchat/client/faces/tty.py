@@ -1,0 +1,240 @@
+"""The tty face: prompt_toolkit on the reactor's own asyncio loop; what is shown scrolls above the line being typed.
+
+Two tasks run from the start of the reactor to `TtyFace.stop`. The prompter has one prompt on the screen: the question
+that waits longest, else, once the face is started, the line. A question that comes while a line is being typed takes
+its place, and the line comes back as it was. The printer gathers what is shown within `GATHER_SECONDS` into one print.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+from attrs import define, field, frozen
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import in_terminal
+from prompt_toolkit.document import Document
+from prompt_toolkit.patch_stdout import StdoutProxy
+from prompt_toolkit.utils import get_cwidth
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from encchat.client import events
+from encchat.client.faces import Complete, Status
+from encchat.client.faces.prompts import Left, Words, line_session, question_session
+from encchat.client.render import Paragraph, render
+from encchat.limits import GATHER_SECONDS
+
+_log = Logger()
+
+
+class Interrupted(Exception):
+    """The prompt on the screen has to make room."""
+
+
+@frozen(eq=False)
+class Question:
+    """What is asked, and who waits for the answer."""
+
+    prompt: str
+    secret: bool
+    answer: Deferred[str]
+
+
+@define(eq=False)
+class TtyFace:
+    """The face on this process's terminal; the reactor must be the one of `install_reactor`."""
+
+    _reactor: Any
+    _status: Status = field(init=False, factory=Status)
+    _words: Words = field(init=False, factory=Words)
+    _line: PromptSession[str] = field(init=False)
+    _on_screen: PromptSession[str] | None = field(init=False, default=None)
+    _draft: Document = field(init=False, factory=Document)
+    _questions: deque[Question] = field(init=False, factory=deque)
+    _paragraphs: list[Paragraph] = field(init=False, factory=list)
+    _on_line: Callable[[str], None] | None = field(init=False, default=None)
+    _to_prompt: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _to_print: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _ending: bool = field(init=False, default=False)
+    _stopped: Deferred[None] = field(init=False, factory=Deferred)
+
+    def __attrs_post_init__(self) -> None:
+        self._line = line_session(self._words, lambda: self._status)
+        self._reactor.callWhenRunning(self._run)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
+
+    def start(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
+        """``on_end`` is never called: whoever ends the input of a terminal leaves."""
+        self._on_line = on_line
+        self._to_prompt.set()
+
+    def show(self, event: events.ScreenEvent) -> None:
+        paragraph = render(event)
+        if paragraph is not None:
+            self._paragraphs.append(paragraph)
+            self._to_print.set()
+
+    def set_status(self, status: Status) -> None:
+        self._status = status
+        if self._on_screen is self._line:
+            self._line.app.invalidate()
+
+    def set_completions(self, words: Complete) -> None:
+        self._words.words = words
+
+    def ask(self, prompt: str) -> Deferred[str]:
+        return self._ask(prompt, secret=False)
+
+    def ask_secret(self, prompt: str) -> Deferred[str]:
+        return self._ask(prompt, secret=True)
+
+    def stop(self) -> Deferred[None]:
+        if self._stopped.called:
+            return succeed(None)
+        self._ending = True
+        self._to_print.set()
+        self._interrupt()
+        stopped: Deferred[None] = Deferred()
+        self._stopped.chainDeferred(stopped)
+        return stopped
+
+    # The two tasks ------------------------------------------------------------------------------
+    def _run(self) -> None:
+        done = Deferred.fromFuture(asyncio.ensure_future(self._live()))
+        done.addErrback(self._broke)
+        done.addCallback(self._stopped.callback)
+
+    async def _live(self) -> None:
+        with _streams_above_the_prompt():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._prompt_on())
+                tasks.create_task(self._print_on())
+        self._print()
+
+    def _broke(self, failure: Failure) -> None:
+        """Without its tasks the face is of no use; an `OSError` means that the terminal itself is gone."""
+        error = failure.value
+        if not (isinstance(error, BaseExceptionGroup) and error.split(OSError)[1] is None):
+            _log.failure("the tty face broke", failure)
+        self._hang_up()
+
+    async def _print_on(self) -> None:
+        while not self._ending:
+            await self._to_print.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._to_print.clear()
+            async with in_terminal():
+                self._print()
+
+    def _print(self) -> None:
+        paragraphs, self._paragraphs = self._paragraphs, []
+        output = self._line.app.output
+        width = output.get_size().columns
+        for paragraph in paragraphs:
+            output.write("".join(f"{row}\n" for row in paragraph.rows(width, get_cwidth)))
+        output.flush()
+
+    async def _prompt_on(self) -> None:
+        with _on_hangup(self._hang_up):
+            while not self._ending:
+                if self._questions:
+                    await self._put(self._questions[0])
+                elif self._on_line is not None:
+                    await self._read_line()
+                else:
+                    self._to_prompt.clear()
+                    await self._to_prompt.wait()
+        while self._questions:
+            self._questions.popleft().answer.cancel()
+
+    async def _read_line(self) -> None:
+        try:
+            text = await self._prompt(self._line, self._draft)
+        except Interrupted:
+            self._draft = self._line.default_buffer.document
+        except Left:
+            self._typed("/quit")
+        except EOFError:
+            self._hang_up()
+        else:
+            self._draft = Document()
+            self._typed(text)
+
+    async def _put(self, question: Question) -> None:
+        try:
+            text = await self._prompt(question_session(question.prompt, question.secret), Document())
+        except (Left, EOFError, Interrupted):
+            self._questions.remove(question)
+            question.answer.cancel()
+        else:
+            self._questions.remove(question)
+            question.answer.callback(text)
+
+    async def _prompt(self, session: PromptSession[str], default: Document) -> str:
+        """What is entered; SIGINT stays Twisted's, errors on the loop asyncio's."""
+        self._on_screen, session.app.erase_when_done = session, False
+        try:
+            return await session.prompt_async(default=default, set_exception_handler=False, handle_sigint=False)
+        finally:
+            self._on_screen = None
+
+    # --------------------------------------------------------------------------------------------
+    def _ask(self, prompt: str, secret: bool) -> Deferred[str]:
+        question = Question(prompt, secret, Deferred(lambda _: self._withdraw(question)))
+        self._questions.append(question)
+        if self._on_screen is self._line:
+            self._interrupt()
+        self._to_prompt.set()
+        return question.answer
+
+    def _withdraw(self, question: Question) -> None:
+        """Whoever asked does not wait for the answer any more."""
+        if question in self._questions and question is self._questions[0]:
+            self._interrupt()
+        elif question in self._questions:
+            self._questions.remove(question)
+
+    def _interrupt(self) -> None:
+        self._to_prompt.set()
+        app = None if self._on_screen is None else self._on_screen.app
+        if app is not None and app.is_running and not app.is_done:
+            app.erase_when_done = True
+            app.exit(exception=Interrupted())
+
+    def _typed(self, line: str) -> None:
+        # In a turn of its own: what goes wrong there is none of the prompter's business.
+        if self._on_line is not None:
+            self._reactor.callLater(0, self._on_line, line)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone, and with it the person."""
+        self._typed("/quit")
+        self._on_line = None
+        self._interrupt()
+
+
+@contextmanager
+def _streams_above_the_prompt() -> Iterator[None]:
+    """What anything else prints to the terminal meanwhile comes above the prompt, harmless; files stay files."""
+    with StdoutProxy(sleep_between_writes=GATHER_SECONDS) as proxy, ExitStack() as stack:
+        stack.enter_context(redirect_stdout(proxy))
+        if sys.stderr is not None and sys.stderr.isatty():
+            stack.enter_context(redirect_stderr(proxy))
+        yield
+
+
+@contextmanager
+def _on_hangup(leave: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, leave)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

@@ -1,0 +1,166 @@
+"""Screen events as lines for people.
+
+What somebody said begins with a time and ``[conversation]``; everything else begins with ``*`` or, for a refusal,
+``!``. Further rows of the same event are indented, those of a message behind ``|``, so that no text can pass for
+another event however it is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from functools import singledispatch
+from typing import Final
+
+from attrs import frozen
+
+from encchat.client import events
+from encchat.client.text import printable, printable_lines
+
+_MESSAGE_INDENT: Final = "      | "
+_INDENT: Final = "  "
+_NARROWEST: Final = 24
+"""Columns below which wrapping would leave hardly a word on a row; the terminal breaks the rows then."""
+
+Measure = Callable[[str], int]
+"""Columns a string takes on the terminal."""
+
+
+@frozen
+class Paragraph:
+    """One event for people: ``head`` stands before the first row, ``indent`` before every other."""
+
+    head: str
+    lines: tuple[str, ...]
+    indent: str = _INDENT
+
+    def rows(self, width: int | None = None, measure: Measure = len) -> list[str]:
+        """The rows, each at most ``width`` columns; without a width each line is one row."""
+        rows: list[str] = []
+        for line in self.lines:
+            head = self.indent if rows else self.head
+            rows += [head + line] if width is None else _wrapped(head, line, self.indent, width, measure)
+        return rows
+
+
+def _wrapped(head: str, line: str, indent: str, width: int, measure: Measure) -> list[str]:
+    if width < _NARROWEST or measure(head) + measure(line) <= width:
+        return [head + line]
+    rows, begin = [], 0
+    while begin < len(line):
+        end = _row_end(line, begin, max(width - measure(head), _NARROWEST // 2), measure)
+        rows.append(head + line[begin:end].rstrip(" "))
+        begin, head = end, indent
+        while line[begin : begin + 1] == " ":
+            begin += 1
+    return rows
+
+
+def _row_end(line: str, begin: int, room: int, measure: Measure) -> int:
+    """Where the row that starts at ``begin`` ends: after the last space that fits, else where the room ends."""
+    end, space = begin, begin
+    while end < len(line) and (room := room - measure(line[end])) >= 0:
+        end += 1
+        if line[end - 1] == " ":
+            space = end
+    if end == len(line):
+        return end
+    if space > begin:
+        return space
+    return max(end, begin + 1)
+
+
+@singledispatch
+def render(event: events.ScreenEvent, zone: tzinfo | None = None) -> Paragraph | None:
+    """``event`` for people, times in ``zone`` (None: local); None where there is nothing to say."""
+    return None
+
+
+@render.register
+def _(event: events.Message, zone: tzinfo | None = None) -> Paragraph:
+    time = _local(event.time, "%H:%M", zone)
+    head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}: "
+    return Paragraph(head, tuple(printable_lines(event.text)), _MESSAGE_INDENT)
+
+
+@render.register
+def _(event: events.Connected, zone: tzinfo | None = None) -> Paragraph:
+    lines = [f"connected to {printable(event.server)}, suite {printable(event.suite)}"]
+    if event.new_pin:
+        lines.append(f"first contact: its fingerprint {printable(event.fingerprint)} is pinned from now on")
+    return _said(*lines)
+
+
+@render.register
+def _(event: events.LoggedIn, zone: tzinfo | None = None) -> Paragraph:
+    role = "" if event.role == "user" else f", {printable(event.role)}"
+    return _said(f"logged in as {printable(event.user)}{role}")
+
+
+@render.register
+def _(event: events.Users, zone: tzinfo | None = None) -> Paragraph:
+    names = [printable(entry.user) for entry in event.users]
+    column = max(map(len, names), default=0)
+    entries = (f"{name:{column}}  {printable(entry.presence)}" for name, entry in zip(names, event.users, strict=True))
+    return _said("1 user:" if len(names) == 1 else f"{len(names)} users:", *entries)
+
+
+@render.register
+def _(event: events.Status, zone: tzinfo | None = None) -> Paragraph:
+    line = f"{printable(event.user)} is {printable(event.presence)}"
+    if event.presence == "OFFLINE":
+        seen = _local(event.last_seen, "%Y-%m-%d %H:%M", zone) if event.last_seen else "never"
+        line += f", last seen {seen}"
+    return _said(line)
+
+
+@render.register
+def _(event: events.PresenceChanged, zone: tzinfo | None = None) -> Paragraph:
+    return _said(f"{printable(event.user)} is {printable(event.presence)}")
+
+
+@render.register
+def _(event: events.Session, zone: tzinfo | None = None) -> Paragraph:
+    line = f"session with {printable(event.partner)} {printable(event.event_)}"
+    return _said(_with_reason(line, event.reason))
+
+
+@render.register
+def _(event: events.Notice, zone: tzinfo | None = None) -> Paragraph:
+    return _said(*printable_lines(event.text))
+
+
+@render.register
+def _(event: events.Kicked, zone: tzinfo | None = None) -> Paragraph:
+    return _said(_with_reason(f"you were kicked by {printable(event.by)}", event.reason))
+
+
+@render.register
+def _(event: events.Error, zone: tzinfo | None = None) -> Paragraph:
+    return Paragraph("! ", tuple(printable_lines(event.text)))
+
+
+@render.register
+def _(event: events.Disconnected, zone: tzinfo | None = None) -> Paragraph:
+    return _said(_with_reason("disconnected", event.reason))
+
+
+@render.register
+def _(event: events.Reconnecting, zone: tzinfo | None = None) -> Paragraph:
+    return _said(f"trying again in {event.seconds:.0f} s")
+
+
+def _said(*lines: str) -> Paragraph:
+    return Paragraph("* ", lines)
+
+
+def _with_reason(line: str, reason: str) -> str:
+    return f"{line}: {printable(reason)}" if reason else line
+
+
+def _local(time: str, form: str, zone: tzinfo | None) -> str:
+    """An event's ISO time as people of ``zone`` write it; what is no time is shown as it came."""
+    try:
+        return datetime.fromisoformat(time).astimezone(zone).strftime(form)
+    except (ValueError, OverflowError):
+        return printable(time)
