@@ -213,10 +213,14 @@ class RawClient(Protocol):
             await self.closed()
 
 
+def new_client(suite: str = DEFAULT_SUITE, keys: ClientKeys | None = None) -> RawClient:
+    """A client that is not connected."""
+    return RawClient(Channel.initiator(default_suites()[suite], keys or ClientKeys(X25519PrivateKey.generate())))
+
+
 async def connect(test: TestCase, port: int, suite: str = DEFAULT_SUITE, keys: ClientKeys | None = None) -> RawClient:
     """Connect to a server on this machine and finish the handshake; the test's end closes it."""
-    channel = Channel.initiator(default_suites()[suite], keys or ClientKeys(X25519PrivateKey.generate()))
-    client: RawClient = await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), RawClient(channel))
+    client: RawClient = await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), new_client(suite, keys))
     test.addCleanup(lambda: Deferred.fromCoroutine(client.leave()))
     await client.secured
     return client

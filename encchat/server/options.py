@@ -135,7 +135,7 @@ def _endpoint(reactor: Any, text: str) -> Any:
         raise usage.UsageError(f"the endpoint {text} is encrypted twice: name what is under it, such as tcp:5000")
     try:
         return serverFromString(reactor, text)
-    except (ValueError, TypeError, LookupError, OSError) as error:
+    except (ValueError, TypeError, LookupError, OSError, ImportError, AssertionError) as error:
         raise usage.UsageError(
-            f"{text} is no endpoint to listen on ({error}); tcp:5000 or tcp:5000:interface=127.0.0.1 is"
+            f"'{text}' is no endpoint to listen on ({error}); tcp:5000 or tcp:5000:interface=127.0.0.1 is"
         ) from None

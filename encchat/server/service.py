@@ -163,7 +163,7 @@ class ChatService(service.Service):
         self._ports.append((text, port))
 
     def _not_bound(self, failure: Failure, text: str) -> None:
-        failure.trap(CannotListenError, OSError)
+        failure.trap(CannotListenError, OSError, OverflowError)
         why = getattr(failure.value, "socketError", failure.value)
         self._problem = ConfigurationError(f"cannot listen on {text}: {getattr(why, 'strerror', None) or why}")
 

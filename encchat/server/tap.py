@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from encchat.errors import EncchatError
 from encchat.net.admission import Admission
 from encchat.net.interfaces import find_suites
 from encchat.net.secure import ConnectionLimits, SecureServerFactory
@@ -27,7 +29,10 @@ def makeService(options: Options) -> ChatService:
     from twisted.internet import reactor  # not above: twistd --reactor installs its own first
 
     os.umask(0o077)  # nothing the server makes is for others: its log holds the first invite link
-    return ChatService(reactor, _parts(reactor, options), _observer(options))
+    try:
+        return ChatService(reactor, _parts(reactor, options), _observer(options))
+    except EncchatError as problem:
+        sys.exit(f"encchat: {problem.text}")
 
 
 def _parts(reactor: Any, options: Options) -> Parts:

@@ -9,16 +9,18 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from encchat.errors import SuiteRefusedError
 from encchat.links import parse_link
 from encchat.secure import fingerprint
-from encchat.wire import Closing, Login, Ok, Send, Welcome
+from encchat.wire import Closing, Error, Login, Ok, Send, Welcome
 from tests import raw
 from tests.processes import (
     ServerProcess,
@@ -141,9 +143,15 @@ class RefusalTests(TestCase):
 
     async def test_bad_endpoint_strings_are_refused_before_anything_starts(self) -> None:
         """Whatever Twisted makes of them."""
-        for endpoint in ("tcp:http", "carrier-pigeon:7", "", "tcp", "tcp:1:2:3:4:5", "ssl:5", "unix"):
+        for endpoint in ("tcp:http", "carrier-pigeon:7", "", "tcp", "ssl:5", "systemd:domain=INET:index=0"):
             with self.subTest(endpoint=endpoint):
                 self.assertIn("is no endpoint to listen on", await self.refused("--endpoint", endpoint))
+
+    async def test_endpoints_that_cannot_be_bound_are_named(self) -> None:
+        """No such address, no such port."""
+        for endpoint in ("tcp:0:interface=203.0.113.1", "tcp:99999", "unix:/nowhere/at/all.sock"):
+            with self.subTest(endpoint=endpoint):
+                self.assertIn(f"cannot listen on {endpoint}: ", await self.refused("--endpoint", endpoint))
 
     async def test_an_endpoint_is_not_encrypted_twice(self) -> None:
         """The channel is on every endpoint by itself."""
@@ -227,6 +235,44 @@ class SuiteTests(TestCase):
             Deferred.fromCoroutine(raw.connect(self, server.port, "noise-hybrid")), SuiteRefusedError
         )
         self.assertEqual(error.offered, ("rsa-aes128gcm", "noise"))
+
+
+class EndpointTests(TestCase):
+    timeout = 120
+
+    async def test_several_endpoints_are_listened_on(self) -> None:
+        """Each has its line in the log; a Unix socket has no port."""
+        short = tempfile.TemporaryDirectory()  # a socket's path has at most 107 bytes
+        self.addCleanup(short.cleanup)
+        path = f"{short.name}/socket"
+        server = await start_server(self, "--endpoint", "tcp:0:interface=127.0.0.1", "--endpoint", f"unix:{path}")
+        await server.wait_for("listening", endpoint=f"unix:{path}", port=None)
+        client = await raw.connect(self, server.port)
+        await client.hears(Welcome)
+        local = raw.new_client()
+        await connectProtocol(UNIXClientEndpoint(reactor, path), local)
+        self.addCleanup(lambda: Deferred.fromCoroutine(local.leave()))
+        await local.secured
+        await local.hears(Welcome)
+
+
+class AuthTests(TestCase):
+    timeout = 120
+
+    async def test_an_auth_plugin_takes_the_place_of_the_server_s_own_passwords(self) -> None:
+        """Twisted's checker for a file of names and passwords: the account is there at the first login."""
+        file = directory(self) / "passwords"
+        file.write_text(f"alice:{raw.PASSWORD}\n", encoding="utf-8")
+        server = await start_server(self, "--registration", "open", "--auth", f"file:{file}")
+        alice = await raw.connect(self, server.port)
+        wrong = await alice.request(Login, user="alice", password="something else")
+        assert isinstance(wrong, Error), wrong
+        self.assertEqual(wrong.code, "login-refused")
+        self.assertIsInstance(await alice.request(Login, user="alice", password=raw.PASSWORD), Ok)
+        await alice.send("lobby", "hello")
+        bob = await raw.connect(self, server.port)
+        with self.assertRaisesRegex(AssertionError, "registration-refused"):
+            await bob.register("bob")
 
 
 class StopTests(TestCase):
