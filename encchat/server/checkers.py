@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -68,8 +68,8 @@ class NewAccount:
     """`INewAccount`."""
 
     user: str
-    password: str
-    invite: str
+    password: str = field(repr=False)
+    invite: str = field(repr=False)
     device_key: bytes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from attrs import frozen
@@ -40,7 +41,7 @@ def password_bytes(password: str) -> bytes:
 
 
 class PasswordHasher:
-    """Hashes and verifies; `derivations` counts the argon2id computations begun, whatever their outcome."""
+    """Hashes and verifies; `derivations` counts the argon2id computations done, whatever their outcome."""
 
     def __init__(self, reactor: Any, cost: Cost | None = None, random: Callable[[int], bytes] = os.urandom) -> None:
         self._reactor = reactor
@@ -48,6 +49,7 @@ class PasswordHasher:
         self._random = random
         self._pool: ThreadPool | None = None
         self._outstanding = 0
+        self._counting = Lock()
         self.derivations = 0
 
     def start(self) -> None:
@@ -63,7 +65,7 @@ class PasswordHasher:
 
     def hash(self, password: bytes) -> defer.Deferred[str]:
         """The password's encoded hash (PHC string), under a fresh salt."""
-        return self._in_pool(lambda: self._argon2id().derive_phc_encoded(password))
+        return self._in_pool(lambda: self._derive(password))
 
     def verify(self, encoded: str | None, password: bytes) -> defer.Deferred[bool]:
         """Whether the password is the one of ``encoded``; None costs the same work and is never right."""
@@ -71,22 +73,28 @@ class PasswordHasher:
 
     def _matches(self, encoded: str | None, password: bytes) -> bool:
         if encoded is None:
-            self._argon2id().derive_phc_encoded(password)
+            self._derive(password)
             return False
+        self._count()
         try:
             Argon2id.verify_phc_encoded(password, encoded)
         except InvalidKey:
             return False
         return True
 
-    def _argon2id(self) -> Argon2id:
+    def _derive(self, password: bytes) -> str:
+        self._count()
         return Argon2id(
             salt=self._random(_SALT_BYTES),
             length=_HASH_BYTES,
             iterations=self._cost.passes,
             lanes=self._cost.lanes,
             memory_cost=self._cost.memory,
-        )
+        ).derive_phc_encoded(password)
+
+    def _count(self) -> None:
+        with self._counting:
+            self.derivations += 1
 
     def _in_pool(self, work: Callable[[], T]) -> defer.Deferred[T]:
         pool = self._pool
@@ -105,7 +113,6 @@ class PasswordHasher:
             self._outstanding -= 1
             return result
 
-        self.derivations += 1
         return deferToThreadPool(self._reactor, pool, run).addBoth(finished)
 
 

@@ -98,10 +98,12 @@ class Writer:
     _answers: deque[Answer] = field(factory=deque, init=False)
     _ready: threading.Condition = field(factory=threading.Condition, init=False)
     _closed: Answer | None = field(default=None, init=False)
+    _thread: threading.Thread = field(init=False)
 
     def start(self) -> None:
         """Begin to work."""
-        threading.Thread(target=self._run, name="encchat store writer", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="encchat store writer", daemon=True)
+        self._thread.start()
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Have the jobs done."""
@@ -120,8 +122,12 @@ class Writer:
             self._answers.extend(self._done(batch))
             self._in_reactor(self._deliver)
         self._connection.close()
+        self._in_reactor(self._ended)
+
+    def _ended(self) -> None:
+        self._thread.join()
         if self._closed:
-            self._in_reactor(self._closed)
+            self._closed()
 
     def _take(self) -> list[Job]:
         with self._ready:
