@@ -185,7 +185,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ENCCHAT_"))}
     kept.update(
         HOME=str(home),
-        PYTHONPATH=str(IMPORTED_FROM) + os.environ.get("SHIM", ""),
+        PYTHONPATH=str(IMPORTED_FROM),
         PYTHONUNBUFFERED="1",
         PYTHONDONTWRITEBYTECODE="1",
         **(extra or {}),

@@ -116,7 +116,7 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         if not self.configuration.rsa_key:
             return None
         path = Path(self.configuration.rsa_key).expanduser().absolute()
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise usage.UsageError(
                 f"there is no RSA key {path}; this makes one: (umask 077;"
                 f" openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {path})"

@@ -71,7 +71,7 @@ class Keyring:
         rsa = None
         if self.needs_rsa:
             path = self.rsa or directory.rsa
-            rsa = load_rsa(path) if path.exists() else make_rsa(path)
+            rsa = load_rsa(path) if os.path.lexists(path) else make_rsa(path)
         identity, static = load_or_make_identity(directory.identity), load_or_make_static(directory.static)
         self._keys = ServerKeys(identity, static, rsa)
 
