@@ -19,12 +19,13 @@ from encchat.server.rate import Bucket
 from encchat.server.services import Services
 from encchat.wire import Closing, Welcome, encode
 
+log = Logger()
+
 
 class ChatConnection(LineReceiver):
     """The transport has an attribute ``peer``, as `encchat.net.secure.SecureProtocol`; ``gone`` is told of the end."""
 
     transport: Any
-    log = Logger()
 
     def __init__(self, services: Services, dispatcher: Dispatcher, gone: Callable[[ChatConnection], None]) -> None:
         self._services = services
@@ -117,7 +118,7 @@ class ChatConnection(LineReceiver):
     def release(self, reason: Hold) -> None:
         """Read again, if this was the last reason not to."""
         held, self._holds = self._holds, self._holds & ~reason
-        if held and not self._holds and not self._lost:
+        if held and not self._holds and not self._lost and not self.transport.disconnecting:
             self.resumeProducing()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
@@ -155,5 +156,5 @@ class ChatConnection(LineReceiver):
         self.context.leave(Closing(reason=f"no login came within {seconds:g} seconds"))
 
     def _overflow(self) -> None:
-        self.log.warn("{user} reads too slowly and is hung up", event="slow_reader", user=self.context.name)
+        log.warn("{user} reads too slowly and is hung up", event="slow_reader", user=self.context.name)
         self.break_off()

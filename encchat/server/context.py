@@ -24,6 +24,8 @@ from encchat.server.rate import Bucket
 from encchat.server.services import Services
 from encchat.wire import Error, LoggedIn, Ok, Result, ServerLine, encode
 
+log = Logger()
+
 
 class State(Enum):
     """Where a connection stands."""
@@ -76,7 +78,7 @@ class Connection(Protocol):
         """Hang up at once."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Context:
     """What handlers get."""
 
@@ -89,8 +91,6 @@ class Context:
     bad_lines: int = 0
     _login: Login | None = None
     _settled: list[Deferred[None]] = field(factory=list)
-
-    log = Logger()
 
     # Who it is ---------------------------------------------------------------------------------
     @property
@@ -128,7 +128,7 @@ class Context:
         self.state, self._login = State.LOGGED_IN, login
         self.connection.logged_in()
         self.services.arrive(login.account, self)
-        self.log.info("{user} logged in", event="logged_in", user=login.account.name, address=self.connection.address)
+        log.info("{user} logged in", event="logged_in", user=login.account.name, address=self.connection.address)
         return LoggedIn(
             user=login.account.name,
             device=login.device.id,
@@ -149,7 +149,7 @@ class Context:
         before, self.state = self.state, State.CLOSED
         if before is State.LOGGED_IN and self._login is not None:
             self.services.depart(self._login.account, self)
-            self.log.info("{user} left", event="logged_out", user=self._login.account.name)
+            log.info("{user} left", event="logged_out", user=self._login.account.name)
 
     def break_off(self) -> None:
         """Hang up at once; `lost` follows."""

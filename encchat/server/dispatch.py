@@ -34,14 +34,14 @@ from encchat.server.registry import Registry
 from encchat.server.traces import trace
 from encchat.wire import Closing, Request, Result, request_id
 
+log = Logger()
+
 _Answered: TypeAlias = Result | Later | RequestError | None
 _BROKE = "something broke on the server; its log says what"
 
 
 class Dispatcher:
     """Stateless: what is particular to a connection stands in its `Context`."""
-
-    log = Logger()
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -129,14 +129,14 @@ class Dispatcher:
     def _refusal(self, context: Context, command: Command, request: Request, failure: Failure) -> RequestError:
         error = failure.value
         if not isinstance(error, RequestError):
-            self.log.error("{verb} broke: {trace}", event="command-broke", verb=command.verb, trace=trace(failure))
+            log.error("{verb} broke: {trace}", event="command-broke", verb=command.verb, trace=trace(failure))
             return InternalError(_BROKE)
         if isinstance(error, ForbiddenError):
             self._log_forbidden(context, command, request, error)
         return error
 
     def _log_forbidden(self, context: Context, command: Command, request: Request, error: ForbiddenError) -> None:
-        self.log.warn(
+        log.warn(
             "{user} was refused {verb} {target}: {why}",
             event="forbidden",
             user=context.name,

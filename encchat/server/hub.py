@@ -16,6 +16,8 @@ from encchat.server.chat import Delivery
 from encchat.server.traces import trace
 from encchat.wire import ServerLine, encode
 
+log = Logger()
+
 
 class Receiver(Protocol):
     """A connection that has logged in, as the hub sees it."""
@@ -33,8 +35,6 @@ class Receiver(Protocol):
 
 class Hub:
     """The connections of every account; names as registered."""
-
-    log = Logger()
 
     def __init__(self) -> None:
         self._everybody: dict[Receiver, Callable[[bytes], None]] = {}
@@ -74,7 +74,7 @@ class Hub:
                 write_line(line)
             except Exception:  # noqa: BLE001 - one broken receiver must not cost the others their line
                 where = trace(Failure())  # type: ignore[no-untyped-call]
-                self.log.error("a receiver was hung up: {trace}", event="receiver-broke", trace=where)
+                log.error("a receiver was hung up: {trace}", event="receiver-broke", trace=where)
                 receiver.break_off()
 
     def _receivers(self, to: tuple[str, ...] | None) -> list[tuple[Receiver, Callable[[bytes], None]]]:

@@ -20,8 +20,10 @@ from encchat.server.settings import Settings
 from encchat.server.traces import trace
 from encchat.wire import CommandEntry, Role, ServerLine
 
+log = Logger()
 
-@define(eq=False)
+
+@define(eq=False, repr=False)
 class Services:
     """One server's parts; ``store`` provides `IStore`, ``commands`` lists what a role (None: nobody yet) may use."""
 
@@ -35,8 +37,6 @@ class Services:
     hub: Hub = Factory(Hub)
     stopping: bool = False
     _announcing: bool = False
-
-    log = Logger()
 
     def now(self) -> int:
         """Milliseconds since 1970 UTC."""
@@ -84,4 +84,4 @@ class Services:
         seen.addErrback(self._broke)
 
     def _broke(self, failure: Failure) -> None:
-        self.log.error("the store failed: {trace}", event="store-broke", trace=trace(failure))
+        log.error("the store failed: {trace}", event="store-broke", trace=trace(failure))

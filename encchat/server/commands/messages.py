@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from encchat import wire
 from encchat.errors import InternalError, StoreError
@@ -20,6 +21,8 @@ from encchat.server.command import LATER, Later, command
 from encchat.server.commands.accounts import stored_account
 from encchat.server.context import Context
 from encchat.server.model import Account, NewMessage, Stored
+
+log = Logger()
 
 
 @command("send a message to a conversation", in_order=True)
@@ -58,7 +61,7 @@ def _stored(
     context: Context, sender: Account, request_id: int, route: Route, message: NewMessage, outcome: Stored | StoreError
 ) -> None:
     if isinstance(outcome, StoreError):
-        context.log.error("a message was not stored: {why}", event="store-broke", why=outcome.text)
+        log.error("a message was not stored: {why}", event="store-broke", why=outcome.text)
         context.finish(request_id, InternalError("the server could not store the message; send it again later"))
         return
     context.services.carry_out(message_deliveries(route, sender, message, outcome), skip=context)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from twisted.logger import Logger
+
 from encchat import wire
 from encchat.errors import UnavailableError
 from encchat.server.chat import check_kick
 from encchat.server.command import command
 from encchat.server.commands.accounts import stored_account
 from encchat.server.context import Context
+
+log = Logger()
 
 
 @command("confirm your password for admin commands", role="moderator", cost=20, in_order=True)
@@ -27,4 +31,4 @@ async def kick(context: Context, request: wire.Kick) -> None:
     if context.chat.presence(target.name) == "OFFLINE":
         raise UnavailableError(f"{target.name} is OFFLINE")
     context.services.expel(target.name, wire.Kicked(by=context.account.name, reason=request.reason))
-    context.log.info("{user} kicked {target}", event="kicked", user=context.account.name, target=target.name)
+    log.info("{user} kicked {target}", event="kicked", user=context.account.name, target=target.name)

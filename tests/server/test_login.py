@@ -1,0 +1,262 @@
+"""Becoming somebody, and who is somebody then."""
+
+from __future__ import annotations
+
+from tests.server.harness import PASSWORD, START, ServerTestCase
+
+
+class LoggingIn(ServerTestCase):
+    """Register, log in, log in by device."""
+
+    async def test_registration_logs_in(self) -> None:
+        """The name as it was written, FREE, seen by others."""
+        server = await self.serve()
+        alice = server.client()
+        result = await alice.do("register", user="Alice", password=PASSWORD)
+        self.assertEqual((result["user"], result["role"], result["presence"]), ("Alice", "user", "FREE"))
+        bob = await server.user("bob")
+        users = (await bob.do("users"))["users"]
+        self.assertEqual(users, [{"user": "Alice", "presence": "FREE"}, {"user": "bob", "presence": "FREE"}])
+
+    async def test_an_invite_gives_its_role(self) -> None:
+        """On a server that needs one."""
+        server = await self.serve(registration="invite")
+        await server.store.add_invite("token", "moderator", 1, None)
+        client = server.client()
+        self.assertEqual((await client.refused("register", user="a", password=PASSWORD))[0], "registration-refused")
+        result = await client.do("register", user="a", password=PASSWORD, invite="token")
+        self.assertEqual(result["role"], "moderator")
+
+    async def test_a_device_that_has_logged_in_does_so_by_its_key_afterwards(self) -> None:
+        """The key is the one the channel has proven, not one that is sent."""
+        server = await self.serve()
+        alice = await server.user("alice", device=7)
+        device = (await alice.do("status", user="alice"))["user"]
+        self.assertEqual(device, "alice")
+        again = server.client(device=7)
+        self.assertEqual((await again.do("login_device", user="alice"))["user"], "alice")
+        other = server.client(device=8)
+        self.assertEqual((await other.refused("login_device", user="alice"))[0], "login-refused")
+
+    async def test_a_forgotten_device_logs_in_no_more(self) -> None:
+        """The connection that asked stays."""
+        server = await self.serve()
+        alice = await server.user("alice", device=7)
+        await alice.do("forget_device")
+        await alice.do("users")
+        again = server.client(device=7)
+        self.assertEqual((await again.refused("login_device", user="alice"))[0], "login-refused")
+
+    async def test_a_second_login_on_a_connection_is_refused(self) -> None:
+        """A connection is one account's for good."""
+        server = await self.serve()
+        alice = await server.user("alice")
+        for request in ("login", "register"):
+            refusal = await alice.refused(request, user="bob", password=PASSWORD)
+            self.assertEqual(refusal, ("already-logged-in", "this connection is logged in as alice"))
+
+    async def test_two_logins_in_one_burst_leave_one(self) -> None:
+        """The second comes while the first is being checked."""
+        server = await self.serve()
+        client = server.client()
+        client.write(
+            client.encoded("register", 1, user="alice", password=PASSWORD)
+            + client.encoded("register", 2, user="bob", password=PASSWORD)
+        )
+        self.assertEqual((await client.answer(1))["type"], "ok")
+        self.assertEqual((await client.answer(2))["code"], "already-logged-in")
+
+    async def test_wrong_password_and_unknown_name_get_one_answer(self) -> None:
+        """Nobody learns which names there are."""
+        server = await self.serve()
+        await server.user("alice")
+        client = server.client()
+        wrong = await client.refused("login", user="alice", password="wrong password")
+        self.assertEqual(await client.refused("login", user="nobody", password="wrong password"), wrong)
+        self.assertEqual(wrong[0], "login-refused")
+        await client.do("login", user="alice", password=PASSWORD)
+
+    async def test_who_disconnects_during_the_login_is_not_here(self) -> None:
+        """No ghost: the password is still being hashed when the connection goes."""
+        server = await self.serve()
+        await server.user("alice", device=7)
+        bob = await server.user("bob")
+        server.clients[0].vanish()
+        for request in ({"type_": "login", "password": PASSWORD}, {"type_": "login_device"}):
+            ghost = server.client(device=7)
+            ghost.send(user="alice", **request)
+            ghost.vanish()
+        again = server.client(device=7)
+        await again.do("login", user="alice", password=PASSWORD)  # hashed after the ghost's
+        again.vanish()
+        self.assertEqual([entry["user"] for entry in (await bob.do("users"))["users"]], ["bob"])
+
+
+class Strangers(ServerTestCase):
+    """Before a login."""
+
+    async def test_no_command_but_register_login_login_device_quit_commands_before_login(self) -> None:
+        """All others are refused with one code; the list says which there are."""
+        server = await self.serve()
+        client = server.client()
+        examples = {
+            "forget_device": {},
+            "users": {},
+            "status": {"user": "a"},
+            "presence": {"presence": "AWAY"},
+            "send": {"conversation": "lobby", "ulid": "0" * 26, "body": "x"},
+            "connect": {"user": "a"},
+            "goodbye": {},
+            "admin": {"password": "x"},
+            "kick": {"user": "a"},
+        }
+        allowed = {entry["verb"] for entry in (await client.do("commands"))["commands"]}
+        self.assertEqual(allowed, {"register", "login", "login_device", "commands", "quit"})
+        known = {row.verb for row in server.factory.registry.rows()}
+        self.assertEqual(known - allowed, set(examples))
+        for verb, fields in examples.items():
+            self.assertEqual((await client.refused(verb, **fields))[0], "not-logged-in")
+
+    async def test_time_before_a_login_is_limited(self) -> None:
+        """The last line says so."""
+        server = await self.serve(unauthenticated_seconds=30.0)
+        client = server.client()
+        server.time.advance(29.9)
+        await client.do("commands")
+        server.time.advance(0.2)
+        await client.end()
+        self.assertEqual(client.seen("closing"), [{"type": "closing", "reason": "no login came within 30 seconds"}])
+
+    async def test_who_has_logged_in_has_no_such_limit(self) -> None:
+        """Time passes, nothing happens."""
+        server = await self.serve(unauthenticated_seconds=30.0)
+        alice = await server.user("alice")
+        server.time.advance(100)
+        await alice.do("users")
+
+    async def test_bytes_before_a_login_are_limited(self) -> None:
+        """At the limit and one over; nothing of what went over is kept."""
+        for extra, ends in ((-1, False), (0, False), (1, True)):
+            server = await self.serve(unauthenticated_bytes=1000)
+            client = server.client()
+            client.write(b" " * (1000 - 100 + extra))
+            line = client.encoded("commands", 5).rstrip()
+            client.write(line + b" " * (100 - len(line) - 1) + b"\n")
+            if ends:
+                await client.end()
+                (closing,) = client.seen("closing")
+                self.assertEqual(closing["reason"], "more than 1000 bytes came before a login")
+                self.assertEqual(client.seen("ok"), [])
+            else:
+                await client.answer(5)
+
+    async def test_100_megabytes_before_login_cost_no_memory(self) -> None:
+        """The connection is over after the first 64 KiB; the rest is not looked at."""
+        server = await self.serve()
+        client = server.client()
+        client.transport.stuck = True
+        for _ in range(1600):
+            client.write(b"x" * 65_536)
+        self.assertLessEqual(len(client.connection.clearLineBuffer()), 65_536)
+        await client.take("closing")
+
+    async def test_bytes_after_a_login_have_no_such_limit(self) -> None:
+        """A logged-in user may paste."""
+        server = await self.serve(unauthenticated_bytes=1000)
+        alice = await server.user("alice")
+        for _ in range(5):
+            await alice.do("send", conversation="lobby", ulid="0" * 26, body="x" * 900)
+
+
+class Presence(ServerTestCase):
+    """Who is here, as others see it."""
+
+    async def test_status_of_somebody_here_gone_and_unknown(self) -> None:
+        """Presence, and when they were last seen."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        server.time.advance(10)
+        now = (START + 10) * 1000
+        expected = {"type": "status", "user": "bob", "presence": "FREE", "last_seen": now}
+        self.assertEqual(await alice.do("status", user="BOB"), expected)
+        bob.vanish()
+        await server.store.set_meta("written", "so is what was handed over before")
+        server.time.advance(10)
+        self.assertEqual(await alice.do("status", user="bob"), {**expected, "presence": "OFFLINE"})
+        self.assertEqual(await alice.refused("status", user="eve"), ("unknown-user", "there is no user eve"))
+
+    async def test_set_presence_is_seen_by_all_who_ask(self) -> None:
+        """And pushed to nobody who shares no conversation."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        await alice.do("presence", presence="AWAY")
+        self.assertEqual((await bob.do("status", user="alice"))["presence"], "AWAY")
+        self.assertEqual(bob.seen("presence"), [])
+
+    async def test_contacts_are_told_of_presence_also_from_earlier_days(self) -> None:
+        """Who wrote to whom stands in the store."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        await alice.say(1, "hello", "@bob")
+        await bob.take("message")
+        await alice.do("presence", presence="BUSY")
+        self.assertEqual(await bob.take("presence"), {"type": "presence", "user": "alice", "presence": "BUSY"})
+        alice.vanish()
+        await bob.take("presence", user="alice", presence="OFFLINE")
+        bob.vanish()
+        bob = await server.user("bob")
+        await server.user("alice")
+        await bob.take("presence", user="alice", presence="FREE")
+
+    async def test_offline_the_moment_the_last_connection_is_gone(self) -> None:
+        """The first of two does not count."""
+        server = await self.serve()
+        laptop, phone, bob = await server.user("alice"), await server.user("alice"), await server.user("bob")
+        laptop.vanish()
+        self.assertEqual((await bob.do("status", user="alice"))["presence"], "FREE")
+        phone.vanish()
+        self.assertEqual((await bob.do("status", user="alice"))["presence"], "OFFLINE")
+
+
+class Sessions(ServerTestCase):
+    """Calls."""
+
+    async def test_a_session_from_connect_to_goodbye(self) -> None:
+        """Both told, both BUSY, and FREE again."""
+        server = await self.serve()
+        alice, bob, carol = [await server.user(name) for name in ("alice", "bob", "carol")]
+        await alice.do("connect", user="Bob")
+        self.assertEqual((await alice.take("session_started"))["with"], "bob")
+        self.assertEqual(await bob.take("session_started"), {"type": "session_started", "with": "alice", "by": "alice"})
+        self.assertEqual({entry["presence"] for entry in (await carol.do("users"))["users"]}, {"BUSY", "FREE"})
+        self.assertEqual(await carol.refused("connect", user="bob"), ("unavailable", "bob is BUSY"))
+        await bob.do("goodbye")
+        self.assertEqual((await alice.take("session_ended"))["reason"], "goodbye")
+        self.assertEqual({entry["presence"] for entry in (await carol.do("users"))["users"]}, {"FREE"})
+
+    async def test_busy_unknown_self_and_offline_callee_are_refused_with_a_reason(self) -> None:
+        """Each with a text of its own."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        await server.user("carol")
+        server.clients[-1].vanish()
+        await bob.do("presence", presence="BUSY")
+        refusals = [(await alice.refused("connect", user=name)) for name in ("bob", "nobody", "alice", "carol")]
+        self.assertEqual(
+            refusals,
+            [
+                ("unavailable", "bob is BUSY"),
+                ("unknown-user", "there is no user nobody"),
+                ("unavailable", "you cannot open a session with yourself"),
+                ("unavailable", "carol is OFFLINE"),
+            ],
+        )
+
+    async def test_the_partner_of_a_vanished_client_is_free(self) -> None:
+        """Told why, and not BUSY for ever."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        await alice.do("connect", user="bob")
+        alice.vanish()
+        self.assertEqual(await bob.take("session_ended"), {"type": "session_ended", "with": "alice", "reason": "lost"})
+        self.assertEqual((await bob.do("users"))["users"], [{"user": "bob", "presence": "FREE"}])
