@@ -28,6 +28,7 @@ from encchat.errors import (
     UsageError,
 )
 from encchat.limits import MAX_DEVICE_NAME, MIN_PASSWORD
+from encchat.secure import fingerprint
 
 _CONNECTIONS = {
     State.STARTING: "connecting",
@@ -186,16 +187,24 @@ class App:
         text = error.text
         if isinstance(error, PinMismatchError):
             text = _loud(error, self._options)
-        elif isinstance(error, LoginRefusedError) and not self._options.register:
+        elif isinstance(error, LoginRefusedError) and not self._options.register and self._options.link is None:
             text = f"{text} (--register makes an account on an open server)"
         self._face.show(events.Error(code=error.code, text=text))
 
 
 def _loud(error: PinMismatchError, options: Options) -> str:
+    if options.fingerprint is not None:
+        headline, pinned, advice = "IS NOT THE ONE --fingerprint NAMES", "--fingerprint", "Compare it, sign by sign."
+    elif options.link is not None and error.shown == fingerprint(options.link.identity):
+        headline, pinned = "IS PINNED, AND THE LINK NAMES ANOTHER", "pinned"
+        advice = f"If it is the link's, connect with --fingerprint {error.shown}"
+    else:
+        headline, pinned = "HAS CHANGED", "pinned"
+        advice = f"If it is the one shown, connect with --fingerprint {error.shown}"
     return (
-        f"WARNING: THE IDENTITY OF {options.address} HAS CHANGED. Nothing was sent to it.\n"
-        f"  pinned: {error.expected}\n"
-        f"  shown:  {error.shown}\n"
-        "Somebody may be listening in, or the server was set up anew. Ask whoever runs it, by another way than this\n"
-        f"chat, for its fingerprint; if it is the one shown, connect with --fingerprint {error.shown}"
+        f"WARNING: THE IDENTITY OF {options.address} {headline}. Nothing was sent to it.\n"
+        f"  {pinned}: {error.expected}\n"
+        f"  shown: {error.shown}\n"
+        "Somebody may be listening in, or the server was set up anew. Ask whoever runs it, by another way than this"
+        f" chat, for its fingerprint. {advice}"
     )

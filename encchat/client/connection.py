@@ -69,9 +69,8 @@ class ClientConnection(LineReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         clean = isinstance(reason.value, ConnectionDone)
-        theirs = "the server closed it" if clean else reason.getErrorMessage().rstrip(".")
-        self._reason = "this client closed it" if self._closing else theirs
-        self._core.lost(self._reason)
+        self._reason = "the server closed it" if clean else reason.getErrorMessage().rstrip(".")
+        self._core.lost("" if self._closing else self._reason)
         self._changed()
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:

@@ -415,7 +415,7 @@ class ClientCore:
         self._fetch_commands(self._ready)
 
     def lost(self, reason: str) -> None:
-        """The connection is gone, for ``reason``; the server's own reason counts for more."""
+        """The connection is gone, for ``reason``; the server's own counts for more. Empty: this side closed it."""
         if self._finished:
             return
         if self.state is State.LEAVING or self._quitting:
@@ -428,7 +428,8 @@ class ClientCore:
         if self.partner:
             self._session_over(self.partner, "lost")
         self._waiting_for, self._hanging_up = None, False
-        self._events.append(events.Disconnected(reason=self.closing_reason or reason))
+        if reason:
+            self._events.append(events.Disconnected(reason=self.closing_reason or reason))
 
     def reconnecting(self, seconds: float) -> None:
         """The shell tries again in ``seconds``."""

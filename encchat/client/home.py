@@ -132,8 +132,11 @@ class Home:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from None
 
     def _make_folder(self, path: Path) -> None:
+        """0700 for each folder that is made: `Path.mkdir` gives its mode to the last one only."""
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.parent.exists():
+                self._make_folder(path.parent)
+            path.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path} cannot be made: {error.strerror}") from None
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from attrs import frozen
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 import encchat
 from encchat import names
@@ -20,9 +18,10 @@ from encchat.client.connection import Server
 from encchat.client.exits import Exit
 from encchat.client.home import Home, read_password
 from encchat.client.runner import Patience
-from encchat.errors import ConfigurationError, EncchatError, PinMismatchError, UsageError
+from encchat.errors import EncchatError, PinMismatchError, UsageError
 from encchat.links import SCHEME, Address, InviteLink, parse_address, parse_link
 from encchat.secure import DEFAULT_SUITE, fingerprint
+from encchat.secure.keys import load_rsa_public
 
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
@@ -69,17 +68,7 @@ class Options:
         return Server(self.address, self.suite, self.fingerprint or pinned or linked, self._rsa_pin())
 
     def _rsa_pin(self) -> RSAPublicKey | None:
-        if self.rsa_key_file is None:
-            return None
-        try:
-            key = load_pem_public_key(Path(self.rsa_key_file).read_bytes())
-        except OSError as error:
-            raise ConfigurationError(f"{self.rsa_key_file} cannot be read: {error.strerror}") from None
-        except (ValueError, UnsupportedAlgorithm):
-            key = None
-        if not isinstance(key, RSAPublicKey):
-            raise ConfigurationError(f"{self.rsa_key_file} is no RSA public key in PEM")
-        return key
+        return None if self.rsa_key_file is None else load_rsa_public(self.rsa_key_file)
 
 
 def _agree(pinned: str, linked: str | None) -> None:
