@@ -100,14 +100,14 @@ class Pipe(StringTransport):
 class Client:
     """One connection to a `Server`, from the outside."""
 
-    def __init__(self, server: Server, device_key: bytes, address: str = "192.0.2.1") -> None:
+    def __init__(self, factory: ChatFactory, device_key: bytes, address: str = "192.0.2.1") -> None:
         self.lines: list[Line] = []
         self.gone = False
         self.reason: Exception | None = None
         self._waiting: list[defer.Deferred[None]] = []
         self._ids = iter(range(1, 1_000_000))
         self.transport = Pipe(self, device_key, address)
-        self.connection = server.factory.buildProtocol(None)
+        self.connection = factory.buildProtocol(None)
         self.connection.makeConnection(self.transport)
 
     # What the client does ----------------------------------------------------------------------
@@ -226,7 +226,7 @@ class Server:
 
     def client(self, device: int = 0, address: str = "192.0.2.1") -> Client:
         """A new connection; 0: from a device of its own."""
-        client = Client(self, (device or 1000 + len(self.clients)).to_bytes(32, "big"), address)
+        client = Client(self.factory, (device or 1000 + len(self.clients)).to_bytes(32, "big"), address)
         self.clients.append(client)
         return client
 
