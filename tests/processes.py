@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import coverage
 from attrs import define, field
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, TimeoutError
@@ -202,9 +203,21 @@ def spawn(
     environ: Mapping[str, str] | None = None,
 ) -> None:
     """Start ``python -c code arguments``; the test's end ends it."""
-    command = [sys.executable, "-c", code, *arguments]
+    command = [sys.executable, "-c", _measured(code), *arguments]
     reactor.spawnProcess(process, sys.executable, command, env=environment(cwd, environ), path=str(cwd))
     test.addCleanup(lambda: Deferred.fromCoroutine(process.ends()))
+
+
+def _measured(code: str) -> str:
+    """The same code under coverage, if this process is; twistd ends by a signal, so its reactor has to save."""
+    current = coverage.Coverage.current()
+    if current is None:
+        return code
+    data, config = os.path.abspath(str(current.config.data_file)), str(Path(__file__).parent.parent / "setup.cfg")
+    make = f"coverage.Coverage(data_file={data!r}, data_suffix=True, config_file={config!r})"
+    start = f"import atexit, coverage; c = {make}; c.start(); atexit.register(c.save)"
+    save = "from twisted.internet import reactor; reactor.addSystemEventTrigger('after', 'shutdown', c.save)"
+    return "; ".join((start, save, code) if code == _TWISTD else (start, code))
 
 
 def directory(test: TestCase) -> Path:

@@ -22,6 +22,10 @@ from encchat.server.settings import Settings
 RSA_SUITE = "rsa-aes128gcm"
 
 
+def _help(key: config.Key) -> str:
+    return f"{key.help}." if key.default == "" else f"{key.help} (default: {key.default})."
+
+
 class Options(usage.Options, strcred.AuthOptionMixin):
     """Options of the command line over those of the configuration file over the defaults.
 
@@ -29,12 +33,12 @@ class Options(usage.Options, strcred.AuthOptionMixin):
     whatever could be found wrong without starting has been.
     """
 
-    synopsis = "Usage: twistd [options] encchat [options]"
+    synopsis = "[options]"
     longdesc = "An encrypted chat server. Every option but --config can also stand in the configuration file."
     supportedInterfaces = (IUsernamePassword,)
     optParameters: ClassVar = [
         ["config", "c", None, "TOML file with options; etc/encchat.toml shows all of them"],
-        *([key.option, key.short, None, key.help + "."] for key in config.KEYS if not key.repeatable),
+        *([key.option, key.short, None, _help(key)] for key in config.KEYS if not key.repeatable),
     ]
 
     def __init__(self) -> None:

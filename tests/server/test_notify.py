@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
+import tempfile
 from uuid import uuid4
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -21,10 +21,11 @@ class NotifyTests(SynchronousTestCase):
 
     def test_the_manager_is_told_through_its_socket(self) -> None:
         """A socket file."""
-        address = Path(self.mktemp()).absolute()
-        address.parent.mkdir(parents=True, exist_ok=True)
-        manager = self.manager(str(address))
-        self.assertTrue(notify("READY=1", {"NOTIFY_SOCKET": str(address)}))
+        short = tempfile.TemporaryDirectory()  # a socket's path has at most 107 bytes
+        self.addCleanup(short.cleanup)
+        address = f"{short.name}/notify"
+        manager = self.manager(address)
+        self.assertTrue(notify("READY=1", {"NOTIFY_SOCKET": address}))
         self.assertEqual(manager.recv(100), b"READY=1")
 
     def test_an_abstract_socket_is_written_with_an_at_sign(self) -> None:
