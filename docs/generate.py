@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +20,12 @@ import msgspec
 
 from encchat import errors, limits, wire
 from encchat.client import events as screen
+from encchat.client.classic import CLASSIC_WORDS
+from encchat.client.commands import COMMANDS
+from encchat.client.exits import Exit
+from encchat.client.options import parser
+from encchat.server.config import KEYS
+from encchat.server.registry import CommandRow, default_registry
 from encchat.wire import requests
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,6 +99,49 @@ def limit_table() -> str:
     return table(("limit", "value", "unit and reason"), rows)
 
 
+def client_commands() -> str:
+    """The client's own command table."""
+    return table(("typed", "what it does"), ((f"`{one.usage}`", one.help) for one in COMMANDS))
+
+
+def server_commands() -> str:
+    """The server's registry without plugins."""
+    return table(
+        ("request", "arguments", "needs", "what it does"),
+        ((f"`{row.verb}`", arguments(row), needs(row), row.help) for row in default_registry().rows()),
+    )
+
+
+def arguments(row: CommandRow) -> str:
+    """A command's parameters, those that may be left out with a question mark."""
+    return ", ".join(f"`{one.name}`{'' if one.required else '?'}" for one in row.parameters)
+
+
+def needs(row: CommandRow) -> str:
+    """What the dispatcher checks before the handler runs, in words."""
+    login = {True: "login", False: "no login yet", None: "nothing"}[row.needs.login]
+    role = [] if row.needs.role == "user" else [row.needs.role]
+    return ", ".join([login, *role, *(["confirmed password"] if row.needs.admin else [])])
+
+
+def client_options() -> str:
+    """The options of ``encchat-client``."""
+    rows = []
+    for action in parser()._actions:
+        name = ", ".join(action.option_strings) or str(action.metavar)
+        argument = f" {action.metavar}" if action.option_strings and action.metavar else ""
+        rows.append((f"`{name}{argument}`", str(action.help)))
+    return table(("option", "meaning"), rows)
+
+
+def server_options() -> str:
+    """The options of ``twistd encchat``, which are also the keys of its configuration file."""
+    return table(
+        ("option", "in the file", "default", "meaning"),
+        ((f"`--{key.option}`", f"`{key.name}`", f"`{json.dumps(key.default)}`", f"{key.help}.") for key in KEYS),
+    )
+
+
 def screen_events() -> Iterable[type]:
     """The classes of the json face's lines, in the order they stand in their module."""
     kinds = [one for one in vars(screen).values() if inspect.isclass(one) and issubclass(one, screen.ScreenEvent)]
@@ -116,6 +166,12 @@ REGIONS: dict[str, Callable[[], str]] = {
     "server-events": lambda: structs(kind for kind in get_args(wire.ServerLine) if not is_answer(kind)),
     "error-codes": error_codes,
     "limits": limit_table,
+    "exit-codes": lambda: table(("code", "meaning"), ((f"`{code.value}`", code.meaning) for code in Exit)),
+    "client-commands": client_commands,
+    "client-options": client_options,
+    "classic-words": lambda: table(("typed", "is"), ((f"`{one.word}`", f"`{one.command}`") for one in CLASSIC_WORDS)),
+    "server-commands": server_commands,
+    "server-options": server_options,
     "json-face": lambda: structs(screen_events()),
 }
 
