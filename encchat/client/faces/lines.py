@@ -19,6 +19,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet import fdesc
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
@@ -58,6 +59,7 @@ class LineFace:
     _stdin: int = 0
     _stdout: int = 1
     _max_unread: int = MAX_UNREAD_OUTPUT
+    _stop_seconds: float = STOP_SECONDS
     _life: Life = field(init=False, default=Life.OPEN)
     _input: _Input = field(init=False)
     _transport: Any = field(init=False)
@@ -190,13 +192,15 @@ class LineFace:
         if was is Life.UNREAD:
             self._finish()
             return
-        limit = self._reactor.callLater(STOP_SECONDS, self.output_ended)
+        limit = self._reactor.callLater(self._stop_seconds, self.output_ended)
         self._stopped[0].addCallback(lambda _: limit.cancel() if limit.active() else None)
         self._outbox.close()
 
     def _finish(self) -> None:
-        """The open file descriptions are shared with whoever started the client: as they were before."""
+        """Let go of both streams, as they were: their open file descriptions belong to whoever started the client."""
         self._life = Life.STOPPED
+        if not self._transport.disconnected:
+            self._transport.connectionLost(Failure(ConnectionDone()))
         fdesc.setBlocking(self._stdin)
         fdesc.setBlocking(self._stdout)
         stopped, self._stopped = self._stopped, []

@@ -1,0 +1,125 @@
+"""A small program on a face, for the tests: repeats what is typed and obeys a few commands.
+
+``/flood N``, ``/secret``, ``/question``, ``/status PRESENCE``, ``/print TEXT``, ``/crash``, ``/quit``; with
+``password`` as second argument it asks for one before it starts the face, with ``deaf`` it never does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from encchat.client import events
+from encchat.client.faces import Completion, Face, Status, choose_face, install_reactor, make_face
+from encchat.errors import EncchatError
+
+WORDS = (Completion("/flood", "many messages"), Completion("/secret", "asks"), Completion("alice"), Completion("bob"))
+
+
+def message(text: str, sender: str = "alice", seq: int = 1) -> events.Message:
+    """What a lobby message looks like."""
+    return events.Message(
+        conversation="lobby",
+        kind="lobby",
+        seq=seq,
+        sender=sender,
+        text=text,
+        time="2026-11-21T12:00:00.000Z",
+        ulid="01HZZZZZZZZZZZZZZZZZZZZZZZ",
+        encryption="none",
+        signature="none",
+        trust="none",
+    )
+
+
+class Driver:
+    """What the commands do."""
+
+    def __init__(self, reactor: Any, face: Face, mode: str) -> None:
+        self.reactor, self.face, self.mode = reactor, face, mode
+
+    def begin(self) -> None:
+        self.face.set_completions(lambda typed: [w for w in WORDS if w.word.startswith(typed.split(" ")[-1])])
+        self.face.set_status(Status("lobby", "FREE", "connected"))
+        if self.mode == "password":
+            self.ask(self.face.ask_secret("Password: ")).addCallback(lambda _: self.face.start(self.typed, self.ended))
+        else:
+            self.face.start(self.typed, self.ended)
+        self.face.show(events.Notice(text="ready"))
+
+    def typed(self, line: str) -> None:
+        command, _, rest = line.partition(" ")
+        handler = getattr(self, f"do_{command[1:]}", None) if command.startswith("/") else None
+        if handler is None:
+            self.face.show(message(line))
+        else:
+            handler(rest)
+
+    def do_flood(self, rest: str) -> None:
+        count = int(rest)
+        for number in range(count):
+            self.face.show(message(f"flood {number} of {count}", seq=number))
+
+    def do_stream(self, rest: str) -> None:
+        """As many messages as said, 300 a second."""
+        for number in range(int(rest)):
+            self.reactor.callLater(number / 300, self.face.show, message(f"stream {number}", seq=number))
+
+    def do_secret(self, rest: str) -> None:
+        self.ask(self.face.ask_secret("Password: "))
+
+    def do_later(self, rest: str) -> None:
+        self.reactor.callLater(0.5, self.do_secret, rest)
+
+    def do_question(self, rest: str) -> None:
+        self.ask(self.face.ask("Name: "))
+
+    def do_status(self, rest: str) -> None:
+        self.face.set_status(Status("@bob", rest, "reconnecting"))
+
+    def do_print(self, rest: str) -> None:
+        print(rest)
+
+    def do_crash(self, rest: str) -> None:
+        raise RuntimeError("as asked")
+
+    def do_quit(self, rest: str) -> None:
+        self.face.show(events.Notice(text="quitting"))
+        self.end()
+
+    def ask(self, answer: Deferred[str]) -> Deferred[Any]:
+        return answer.addCallbacks(
+            lambda text: self.face.show(events.Notice(text=f"answer {text!r}")),
+            lambda failure: self.face.show(
+                events.Error(
+                    code=failure.type.__name__,
+                    text=failure.value.text if failure.check(EncchatError) else "left",
+                )
+            ),
+        )
+
+    def ended(self) -> None:
+        self.face.show(events.Notice(text="input ended"))
+        if self.mode != "follow":
+            self.end()
+
+    def end(self) -> None:
+        self.face.stop().addCallback(lambda _: self.reactor.callLater(0, self.reactor.stop))
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "auto" else None
+    mode = sys.argv[2] if len(sys.argv) > 2 else ""
+    face_name = choose_face(name, sys.stdin, sys.stdout)
+    install_reactor(face_name)
+    from twisted.internet import reactor
+
+    driver = Driver(reactor, make_face(face_name, reactor), mode)
+    reactor.callWhenRunning(driver.begin)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()
