@@ -53,12 +53,15 @@ def client_endpoint(reactor: Any, args: Sequence[str], options: Mapping[str, str
 
 
 def _inner(args: Sequence[str], options: Mapping[str, str], known: set[str], form: str) -> str:
+    """The endpoint inside; Twisted took it for an option if there is an ``=`` in it, which a colon before it shows."""
     unknown = sorted(options.keys() - known)
-    if unknown:
-        raise ConfigurationError(f"a noise endpoint has no {unknown[0]}=: {form}")
-    if len(args) != 1:
+    inner = [*args, *(f"{key}={options[key]}" for key in unknown if ":" in key)]
+    misspelt = [key for key in unknown if ":" not in key]
+    if misspelt:
+        raise ConfigurationError(f"a noise endpoint has no {misspelt[0]}=: {form}")
+    if len(inner) != 1:
         raise ConfigurationError(rf"write the colons inside the endpoint and the fingerprint as \:, like {form}")
-    return args[0]
+    return inner[0]
 
 
 def _suites(names: Sequence[str]) -> dict[str, Suite]:
