@@ -170,18 +170,18 @@ class Held(ServerTestCase):
 
     async def test_over_the_rate_reading_pauses_and_nothing_is_lost(self) -> None:
         """The burst goes at once, the rest at the rate."""
-        server = await self.serve(request_rate=10.0, request_burst=50.0)
+        server = await self.serve(request_rate=8.0, request_burst=50.0)
         await server.user("alice", device=7)
         alice = server.client(device=7)
         await alice.do("login_device", user="alice")
         count = len(alice.lines)
-        for number in range(100):
+        for _ in range(100):
             alice.send("status", user="alice")
         self.assertTrue(alice.connection.paused)
         await alice.until(lambda: len(alice.seen("ok")) >= 46)
         self.assertEqual(len(alice.seen("ok")), 46)
         for step in range(1, 55):
-            server.time.advance(0.1)
+            server.time.advance(0.125)
             await alice.until(lambda step=step: len(alice.seen("ok")) >= 46 + step)
             self.assertEqual(len(alice.seen("ok")), 46 + step)
         self.assertEqual([line["id"] for line in alice.lines[count:]], list(range(2, 102)))
@@ -209,13 +209,10 @@ class Held(ServerTestCase):
 class AnyBytes(SynchronousTestCase):
     """Whatever a stranger sends."""
 
+    PIECES = st.binary(max_size=200) | st.sampled_from([b"\n", b'{"type":"commands","id":1}\n', b'{"type":"'])
+
     @settings(max_examples=200, deadline=None)
-    @given(
-        st.lists(
-            st.binary(max_size=200) | st.sampled_from([b"\n", b'{"type":"commands","id":1}\n', b'{"type":"']),
-            max_size=20,
-        )
-    )
+    @given(st.lists(PIECES, max_size=20))
     def test_any_bytes_of_a_stranger_are_answered_or_end_the_connection(self, pieces: list[bytes]) -> None:
         """Every complete line has one answer, in order, until the budget of bad lines is spent; nothing is raised."""
         clock = Clock()
