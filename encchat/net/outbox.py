@@ -74,6 +74,11 @@ class Outbox:
     def __attrs_post_init__(self) -> None:
         self._transport.registerProducer(self, True)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait here, for the end of the turn or for the transport."""
+        return self._size
+
     def write_line(self, line: bytes) -> None:
         """Send ``line`` and a newline at the end of this turn, or when the transport wants more."""
         if not self._open:
