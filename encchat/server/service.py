@@ -252,18 +252,25 @@ class ChatService(service.Service):
     async def _close(self) -> None:
         notify("STOPPING=1", os.environ)
         ports, self._ports = self._ports, []
-        await self._in_time(gatherResults([maybeDeferred(port.stopListening) for _, port in ports]), "the ports")
-        await self._in_time(self.parts.chat.say_goodbye(GOODBYE), "the clients' goodbye")
-        await self._in_time(maybeDeferred(self.parts.hasher.stop), "the password threads")
-        await self._in_time(self.parts.store.close(), "the store")
+        await self._in_time(
+            "the ports", lambda: gatherResults([maybeDeferred(port.stopListening) for _, port in ports])
+        )
+        await self._in_time("the goodbyes", lambda: self.parts.chat.say_goodbye(GOODBYE))
+        await self._in_time("the password threads", self.parts.hasher.stop)
+        await self._in_time("the store", self.parts.store.close)
         self.parts.directory.close()
         self._log.info("stopped", event="stopped")
 
-    async def _in_time(self, done: Deferred[Any], what: str) -> None:
-        try:
-            await done.addTimeout(self.parts.chat.settings.stop_seconds, self.reactor)
-        except TimeoutError:
+    async def _in_time(self, what: str, end: Callable[[], Any]) -> None:
+        """Whatever goes wrong with one part, the next one is ended too: the store above all."""
+        ended: Deferred[Any] = maybeDeferred(end)
+        await ended.addTimeout(self.parts.chat.settings.stop_seconds, self.reactor).addErrback(self._not_ended, what)
+
+    def _not_ended(self, failure: Failure, what: str) -> None:
+        if isinstance(failure.value, TimeoutError):
             self._log.warn("{what} took too long", event="overdue", what=what)
+        else:
+            self._log.failure("{what} could not be ended", failure, event="failed", what=what)
 
 
 def _number(port: Any) -> int | None:
