@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.server.harness import PASSWORD, START, ServerTestCase
+from tests.server.harness import PASSWORD, START, ServerTestCase, ulid
 
 
 class LoggingIn(ServerTestCase):
@@ -233,6 +233,21 @@ class Sessions(ServerTestCase):
         await bob.do("goodbye")
         self.assertEqual((await alice.take("session_ended"))["reason"], "goodbye")
         self.assertEqual({entry["presence"] for entry in (await carol.do("users"))["users"]}, {"FREE"})
+
+    async def test_what_is_said_in_a_session_is_heard_before_its_end(self) -> None:
+        """Also if all of it comes in one burst."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        bob.lines.clear()
+        alice.write(
+            alice.encoded("send", 50, conversation="@bob", ulid=ulid(1), body="free?")
+            + alice.encoded("connect", 51, user="bob")
+            + alice.encoded("send", 52, conversation="@bob", ulid=ulid(2), body="bye")
+            + alice.encoded("goodbye", 53)
+        )
+        await bob.until(lambda: bob.seen("session_ended"))
+        heard = [line.get("kind", line["type"]) for line in bob.lines if line["type"] != "presence"]
+        self.assertEqual(heard, ["direct", "session_started", "session", "session_ended"])
 
     async def test_busy_unknown_self_and_offline_callee_are_refused_with_a_reason(self) -> None:
         """Each with a text of its own."""

@@ -10,12 +10,14 @@ from encchat.server.context import Context
 
 @command("open a session with somebody who is FREE or AWAY", in_order=True)
 async def connect(context: Context, request: wire.Connect) -> None:
-    """Both become BUSY."""
+    """Both become BUSY; what the caller said before is heard before."""
+    await context.settled()
     callee = await stored_account(context, request.user)
     context.services.carry_out(context.chat.connect(context.account.name, callee.name))
 
 
-@command("end the session you are in")
-def goodbye(context: Context, request: wire.Goodbye) -> None:
-    """Both become FREE."""
+@command("end the session you are in", in_order=True)
+async def goodbye(context: Context, request: wire.Goodbye) -> None:
+    """Both become FREE; what was said in it is heard before."""
+    await context.settled()
     context.services.carry_out(context.chat.goodbye(context.account.name))
