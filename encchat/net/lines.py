@@ -80,7 +80,9 @@ class LineReceiver(basic.LineReceiver):
         return bool(data)
 
     def _walk(self) -> bool:
-        """Deliver the lines that wait, then split what came behind them; whether there may be more to do."""
+        """Deliver the lines that wait, or else those of the buffer; whether there may be more to do."""
+        if self._lines is _NO_LINES and not self._split():
+            return False
         transport = self.transport
         for line in self._lines:
             if len(line) > self.MAX_LENGTH:
@@ -89,9 +91,11 @@ class LineReceiver(basic.LineReceiver):
                 self.lineReceived(line)
             if self.paused or not self.line_mode or (transport is not None and transport.disconnecting):
                 return True
-        return bool(self._buffer) and self._split()
+        self._lines = _NO_LINES
+        return bool(self._buffer)
 
     def _split(self) -> bool:
+        """Split the buffer into `_lines` and an unfinished one; whether there may be more to do."""
         lines = self._buffer.split(self.delimiter)
         self._buffer = lines.pop()
         if not lines:
