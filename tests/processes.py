@@ -184,13 +184,10 @@ class ServerProcess(JsonProcess):
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """An environment in which nothing of the real user's is read or written."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ENCCHAT_"))}
-    kept.update(
-        HOME=str(home),
-        PYTHONPATH=str(IMPORTED_FROM),
-        PYTHONUNBUFFERED="1",
-        PYTHONDONTWRITEBYTECODE="1",
-        **(extra or {}),
-    )
+    kept.update(HOME=str(home), PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1")
+    kept.update(extra or {})
+    places = [str(IMPORTED_FROM), *filter(None, [(extra or {}).get("PYTHONPATH")])]
+    kept["PYTHONPATH"] = os.pathsep.join(places)
     return kept
 
 
