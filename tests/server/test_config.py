@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from encchat.errors import ConfigurationError
 from encchat.server.config import KEYS, Configuration, commented_file, configuration, from_file, from_words
 from encchat.server.settings import Settings
 
-SHOWN = Path(__file__).parent.parent.parent / "etc" / "encchat.toml"
+ROOT = Path(__file__).parent.parent.parent
+SHOWN = ROOT / "etc" / "encchat.toml"
+PAGE = ROOT / "docs" / "man" / "encchat-server.8"
 
 
 class FileTests(SynchronousTestCase):
@@ -123,6 +126,15 @@ class TableTests(SynchronousTestCase):
     def test_the_file_in_etc_is_what_the_table_says(self) -> None:
         """Regenerate: python -c "from encchat.server.config import *; print(commented_file(), end='')"."""
         self.assertEqual(SHOWN.read_text(encoding="utf-8"), commented_file())
+
+    def test_the_man_page_says_what_the_table_says(self) -> None:
+        """Every option with its help and its default."""
+        page = PAGE.read_text(encoding="utf-8").replace("\\-", "-")
+        for key in KEYS:
+            self.assertIn(f"--{key.option} VALUE", page.replace('"', ""))
+            self.assertIn(f"\n{key.help}.", page)
+            if key.default not in ("", ()):
+                self.assertIn(f"Default: {json.dumps(key.default)}.", page)
 
     def test_the_file_in_etc_changes_nothing_and_uncommented_neither(self) -> None:
         """Every line commented out, every shown value being the default."""
