@@ -61,10 +61,14 @@ class Hub:
         """The connections of ``name``."""
         return tuple(self._of.get(name, ()))
 
+    def has_several(self, name: str) -> bool:
+        """Whether ``name`` has more than one connection."""
+        return len(self._of.get(name, ())) > 1
+
     def deliver(self, delivery: Delivery, skip: Receiver | None = None) -> None:
         """Give the event to all devices of its receivers, but not to the connection ``skip``."""
         receivers = self._receivers(delivery.to)
-        if not receivers or (skip is not None and len(receivers) == 1 and receivers[0][0] is skip):
+        if not receivers or (len(receivers) == 1 and receivers[0][0] is skip):
             return
         line = encode(delivery.event)
         for receiver, write_line in receivers:

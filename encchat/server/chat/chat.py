@@ -125,7 +125,7 @@ class Chat:
             raise UnavailableError(f"you are in a session with {one.partner.name}; say goodbye first")
         if other.presence == "BUSY":
             raise UnavailableError(f"{other.name} is BUSY")
-        self._befriend(one, other)
+        self.wrote(caller, callee)
         for member, partner in ((one, other), (other, one)):
             member.partner, member.presence = partner, "BUSY"
             self._touch(member)
@@ -164,16 +164,11 @@ class Chat:
 
     def wrote(self, sender: str, target: str) -> None:
         """A direct message was stored: from now on the two hear of each other's presence."""
-        one, other = self._members.get(folded(sender)), self._members.get(folded(target))
-        if one is not None and other is not None:
-            self._befriend(one, other)
-        elif one is not None:
-            one.contacts.add(folded(target))
-        elif other is not None:
-            other.contacts.add(folded(sender))
+        sender, target = folded(sender), folded(target)
+        if sender != target:
+            self._add_contact(sender, target)
+            self._add_contact(target, sender)
 
-    @staticmethod
-    def _befriend(one: Member, other: Member) -> None:
-        if one is not other:
-            one.contacts.add(folded(other.name))
-            other.contacts.add(folded(one.name))
+    def _add_contact(self, name: str, contact: str) -> None:
+        if member := self._members.get(name):
+            member.contacts.add(contact)

@@ -39,16 +39,19 @@ def direct_route(sender: Account, target: Account, *, in_session: bool) -> Route
     )
 
 
-def message_deliveries(route: Route, sender: Account, message: NewMessage, stored: Stored) -> tuple[Delivery, ...]:
-    """What a stored message makes the server say; nothing if it had been stored (and said) before."""
+def message_deliveries(
+    route: Route, sender: Account, message: NewMessage, stored: Stored, *, echo: bool
+) -> tuple[Delivery, ...]:
+    """What a stored message makes the server say; nothing if it had been stored (and said) before.
+
+    ``echo``: the sender has other devices, which call a direct conversation by another name than the receiver.
+    """
     if stored.duplicate:
         return ()
-    if route.to is None:
-        return (Delivery(None, _event(route.theirs, sender, message, stored)),)
-    return (
-        Delivery(route.to, _event(route.theirs, sender, message, stored)),
-        Delivery((sender.name,), _event(route.ours, sender, message, stored)),
-    )
+    delivery = Delivery(route.to, _event(route.theirs, sender, message, stored))
+    if route.to is None or not echo:
+        return (delivery,)
+    return (delivery, Delivery((sender.name,), _event(route.ours, sender, message, stored)))
 
 
 def _event(conversation: str, sender: Account, message: NewMessage, stored: Stored) -> Message:

@@ -19,7 +19,7 @@ from encchat.names import LOBBY, direct_with
 from encchat.server.chat import LOBBY_ROUTE, Route, message_deliveries
 from encchat.server.command import LATER, Later, command
 from encchat.server.commands.accounts import stored_account
-from encchat.server.context import Context
+from encchat.server.context import Context, State
 from encchat.server.model import Account, NewMessage, Stored
 
 log = Logger()
@@ -64,7 +64,9 @@ def _stored(
         log.error("a message was not stored: {why}", event="store-broke", why=outcome.text)
         context.finish(request_id, InternalError("the server could not store the message; send it again later"))
         return
-    context.services.carry_out(message_deliveries(route, sender, message, outcome), skip=context)
+    services = context.services
+    echo = context.state is State.CLOSED or services.hub.has_several(sender.name)
+    services.carry_out(message_deliveries(route, sender, message, outcome, echo=echo), skip=context)
     if route.to:
         context.chat.wrote(sender.name, route.to[0])
     sent = wire.Sent(ulid=message.ulid, conversation=route.ours, seq=outcome.seq, time=outcome.time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib  # trial takes a module attribute named suppress for its own
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -196,7 +196,7 @@ class RouteTests(SynchronousTestCase):
         route = chat.direct(ALICE, BOB)
         self.assertEqual((route.key, route.kind), ("direct:1:2", "direct"))
         self.assertEqual(chat.direct(BOB, ALICE).key, route.key)
-        theirs, ours = message_deliveries(route, ALICE, self.message(route.key, ALICE), Stored(7, 5, False))
+        theirs, ours = message_deliveries(route, ALICE, self.message(route.key, ALICE), Stored(7, 5, False), echo=True)
         expected = Message(
             conversation="@Alice", kind="direct", seq=7, sender="Alice", ulid=ULID, time=5, body="hello", scheme="none"
         )
@@ -216,18 +216,20 @@ class RouteTests(SynchronousTestCase):
 
     def test_a_lobby_message_goes_to_everybody_in_one_delivery(self) -> None:
         """One event for all, so that it is encoded once."""
-        deliveries = message_deliveries(LOBBY_ROUTE, ALICE, self.message("lobby", ALICE), Stored(1, 5, False))
+        deliveries = message_deliveries(
+            LOBBY_ROUTE, ALICE, self.message("lobby", ALICE), Stored(1, 5, False), echo=True
+        )
         self.assertEqual([delivery.to for delivery in deliveries], [None])
 
     def test_a_message_stored_before_is_not_said_again(self) -> None:
         """The same ULID after a reconnect reaches nobody twice."""
         message = self.message("lobby", ALICE)
-        self.assertEqual(message_deliveries(LOBBY_ROUTE, ALICE, message, Stored(1, 5, True)), ())
+        self.assertEqual(message_deliveries(LOBBY_ROUTE, ALICE, message, Stored(1, 5, True), echo=True), ())
 
     def test_a_note_to_oneself_reaches_only_ones_own_devices(self) -> None:
         """Once, not once as receiver and once as sender."""
         route = chat_of(ALICE).direct(ALICE, ALICE)
-        deliveries = message_deliveries(route, ALICE, self.message(route.key, ALICE), Stored(1, 5, False))
+        deliveries = message_deliveries(route, ALICE, self.message(route.key, ALICE), Stored(1, 5, False), echo=True)
         self.assertEqual([delivery.to for delivery in deliveries], [(), ("Alice",)])
 
 
@@ -295,7 +297,7 @@ class ChatMachine(RuleBasedStateMachine):
         self.attempt(self.chat.set_presence, name, presence)
 
     def attempt(self, method, *arguments) -> None:  # type: ignore[no-untyped-def]
-        with suppress(UnavailableError):
+        with contextlib.suppress(UnavailableError):
             method(*arguments)
 
     @rule()
