@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from twisted.logger import Logger
 from twisted.plugin import getPlugins
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, Invalid
+from zope.interface.verify import verifyObject
 
 import encchat.plugins
 from encchat.secure import ClientKeys, Handshake, ServerKeys, Suite, default_suites
@@ -34,9 +35,22 @@ def find_suites() -> dict[str, Suite]:
     suites = default_suites()
     plugins: Iterable[Any] = getPlugins(ISuite, encchat.plugins)
     for suite in plugins:
-        name = suite.name
-        if name in suites or not _NAME.fullmatch(name):
-            _log.warn("suite {name} of a plugin is left out: taken or no name", event="suite-left-out", name=name)
+        wrong = _wrong_with(suite, suites)
+        if wrong:
+            _log.warn(
+                "a plugin's suite is left out, {wrong}: {suite}", event="suite-left-out", wrong=wrong, suite=suite
+            )
         else:
-            suites[name] = suite
+            suites[suite.name] = suite
     return suites
+
+
+def _wrong_with(suite: Any, known: Mapping[str, Suite]) -> str:
+    """Why ``suite`` cannot be offered beside the ``known`` ones; empty if it can."""
+    try:
+        verifyObject(ISuite, suite)
+    except Invalid as error:
+        return str(error)
+    if not isinstance(suite.name, str) or not _NAME.fullmatch(suite.name):
+        return f"{suite.name!r} is no name for a suite"
+    return f"there is a suite {suite.name} already" if suite.name in known else ""
