@@ -243,7 +243,7 @@ class ChatService(service.Service):
             self._log.info("the configuration was read again", event="reloaded")
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye to every client, flush and close; fires within twice ``stop_seconds``."""
+        """Say goodbye to every client, flush and close; each part has ``stop_seconds`` for its end."""
         super().stopService()
         if self._old_hangup is not None:
             signal.signal(signal.SIGHUP, self._old_hangup)

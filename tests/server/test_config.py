@@ -131,7 +131,7 @@ class TableTests(SynchronousTestCase):
         """Every option with its help and its default."""
         page = PAGE.read_text(encoding="utf-8").replace("\\-", "-")
         for key in KEYS:
-            self.assertIn(f"--{key.option} VALUE", page.replace('"', ""))
+            self.assertIn(f'--{key.option} " VALUE', page)
             self.assertIn(f"\n{key.help}.", page)
             if key.default not in ("", ()):
                 self.assertIn(f"Default: {json.dumps(key.default)}.", page)
