@@ -39,9 +39,7 @@ def create_account(
 
 
 def _refuse_known(connection: sqlite3.Connection, name: str) -> None:
-    row = connection.execute(
-        "SELECT name, folded FROM account WHERE skeleton = ? OR folded = ?", (skeleton(name), folded(name))
-    ).fetchone()
+    row = connection.execute("SELECT name, folded FROM account WHERE skeleton = ?", (skeleton(name),)).fetchone()
     if row is None:
         return
     if row[1] == folded(name):

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -37,11 +37,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield connection
         connection.execute("COMMIT")
-    except BaseException:
-        # SQLite has rolled back by itself after some errors (disk full, input/output).
+    finally:
+        # Still in it: something was raised. (After some errors, as a full disk, SQLite has rolled back by itself.)
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
 
 
 @contextmanager
@@ -58,16 +57,15 @@ def _secure(path: Path) -> None:
 
 
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
-    try:
+    with ExitStack() as undo:
+        undo.callback(connection.close)
         connection.execute(f"PRAGMA busy_timeout = {int(STORE_BUSY_SECONDS * 1000)}")
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit has returned only when the disk has it (what was acknowledged is never lost).
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
+        undo.pop_all()
     return connection
 
 

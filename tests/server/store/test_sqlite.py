@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from encchat.errors import StoreError
 from encchat.server.model import LOBBY_KEY, Stored
-from encchat.server.store import SqliteStore
+from encchat.server.store import SqliteStore, accounts
 from encchat.server.store.database import SCHEMA_VERSION, connect, edited, transaction
 from encchat.server.store.sqlite import ROW_OVERHEAD
 from encchat.server.store.writer import AppendJob, CallJob, Writer
@@ -337,11 +337,36 @@ class WriterTests(SqliteTestCase):
             self.assertEqual(writer.transactions, 1)
             self.assertEqual((await self.submitted(writer, 0))[0], "done")
 
-    def submitted(self, writer: Writer, count: int) -> defer.Deferred[list[Any]]:
+    async def test_a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest(self) -> None:
+        """Exactly what was acknowledged is in the file, and with room again the writer goes on."""
+        with edited(self.path) as connection:
+            accounts.create_account(connection, "alice", None, "user", NOW)
+        connection = connect(self.path)
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 20}")
+        writer = Writer(connection, reactor.callFromThread)
+        writer.start()
+        self.addCleanup(self.close, writer)
+        outcomes = await self.submitted(writer, 16, body="x" * 10_000)
+        stored = seqs([one for one in outcomes if isinstance(one, Stored)])
+        self.assertTrue(0 < len(stored) < 16, stored)
+        self.assertEqual(self.stored_seqs(), stored)
+        await self.room(writer)
+        again = await self.submitted(writer, 16, body="x" * 10_000)
+        self.assertEqual(seqs(again[:-1])[: len(stored)], stored)
+        self.assertEqual(self.stored_seqs(), list(range(1, 17)))
+
+    def room(self, writer: Writer) -> defer.Deferred[Any]:
+        """Let the file grow again."""
+        answer: defer.Deferred[Any] = defer.Deferred()
+        writer.submit([CallJob(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchone(), answer)])
+        return answer
+
+    def submitted(self, writer: Writer, count: int, **fields: Any) -> defer.Deferred[list[Any]]:
         """What ``count`` messages and a call are answered."""
         answers = [defer.Deferred() for _ in range(count)]
         call: defer.Deferred[Any] = defer.Deferred()
-        jobs = [AppendJob(message(n, 1, LOBBY_KEY), answer.callback) for n, answer in enumerate(answers)]
+        jobs = [AppendJob(message(n, 1, LOBBY_KEY, **fields), answer.callback) for n, answer in enumerate(answers)]
         writer.submit([*jobs, CallJob(lambda _: "done", call)])
         call.addErrback(lambda failure: failure.value)
         return defer.gatherResults([*answers, call])
