@@ -59,11 +59,10 @@ class AdminTests(SynchronousTestCase):
             before = int(time.time() * 1_000)
             arguments = ("--role", "admin", "--uses", "3", "--expires", word, "--address", "h")
             self.assertEqual(self.run_it("invite", *arguments)[0], 0)
-            role, uses, expires = self.invites()[-1]
-            self.assertEqual((role, uses), ("admin", 3))
-            self.assertLess(abs((expires or 0) - before - seconds * 1_000), 60_000)
+            longest = max(expires or 0 for role, uses, expires in self.invites() if (role, uses) == ("admin", 3))
+            self.assertLess(abs(longest - before - seconds * 1_000), 60_000)
         self.run_it("invite", "--expires", "never", "--address", "h")
-        self.assertEqual(self.invites()[-1], ("user", 1, None))
+        self.assertIn(("user", 1, None), self.invites())
 
     def test_the_address_is_the_last_one_unless_one_is_named(self) -> None:
         """A host without a port gets the port the server had."""
