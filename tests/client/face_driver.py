@@ -1,7 +1,7 @@
-"""A small program on a face, for the tests: repeats what is typed and obeys a few commands.
+"""A small program on a face, for the tests: repeats what is typed and obeys the commands below.
 
-``/flood N``, ``/secret``, ``/question``, ``/status PRESENCE``, ``/print TEXT``, ``/crash``, ``/quit``; with
-``password`` as second argument it asks for one before it starts the face, with ``deaf`` it never does.
+Arguments: the face (``auto``: what fits), and a mode. ``password`` asks for one before it starts the face, ``follow``
+stays when the input ends.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ class Driver:
 
     def do_question(self, rest: str) -> None:
         self.ask(self.face.ask("Name: "))
+
+    def do_twice(self, rest: str) -> None:
+        self.do_question(rest)
+        self.do_secret(rest)
 
     def do_status(self, rest: str) -> None:
         self.face.set_status(Status("@bob", rest, "reconnecting"))

@@ -20,6 +20,8 @@ from encchat.limits import MAX_HISTORY
 _SECRETS: Final = ("/admin ", "-a ")
 """Lines that begin so hold a password: they are not remembered."""
 
+_IN_EMOJI: Final = "\u200d\ufe0f"
+
 
 class Left(Exception):
     """The person pressed Ctrl+C or Ctrl+D, or the terminal is gone."""
@@ -58,6 +60,21 @@ class Hidden(Processor):
         return Transformation([], source_to_display=lambda place: 0, display_to_source=lambda place: 0)
 
 
+class Seen(Processor):
+    """Shows what is invisible or turns text round, in a line that was pasted perhaps, as U+FFFD; one for one."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """The same fragments, safe to show; controls are spelled out by prompt_toolkit."""
+        fragments = transformation_input.fragments
+        return Transformation([(style, "".join(map(_seen, text))) for style, text, *_ in fragments])
+
+
+def _seen(character: str) -> str:
+    if character.isascii() or character in _IN_EMOJI or printable(character) == character:
+        return character
+    return "\ufffd"
+
+
 def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[str]:
     """The prompt for lines: conversation before it, everything else of ``status`` in the bottom bar."""
     return PromptSession(
@@ -66,6 +83,7 @@ def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[st
         completer=words,
         # Without a condition prompt_toolkit keeps rows free for a menu that a plain message never shows.
         complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
+        input_processors=[Seen()],
         history=History(),
         enable_suspend=True,
         interrupt_exception=Left,
@@ -83,7 +101,7 @@ def question_session(prompt: str, secret: bool) -> PromptSession[str]:
     """The prompt for one question; what is typed does not show if it is ``secret``."""
     return PromptSession(
         message=printable(prompt),
-        input_processors=[Hidden()] if secret else [],
+        input_processors=[Hidden() if secret else Seen()],
         history=DummyHistory(),
         interrupt_exception=Left,
         eof_exception=Left,

@@ -29,6 +29,7 @@ from encchat.client import events
 from encchat.client.faces import Complete, Status
 from encchat.client.faces.prompts import Left, Words, line_session, question_session
 from encchat.client.render import Paragraph, render
+from encchat.errors import MalformedRequestError
 from encchat.limits import GATHER_SECONDS
 
 _log = Logger()
@@ -165,7 +166,7 @@ class TtyFace:
             self._hang_up()
         else:
             self._draft = Document()
-            self._typed(text)
+            self._entered(text)
 
     async def _put(self, question: Question) -> None:
         try:
@@ -207,6 +208,12 @@ class TtyFace:
         if app is not None and app.is_running and not app.is_done:
             app.erase_when_done = True
             app.exit(exception=Interrupted())
+
+    def _entered(self, text: str) -> None:
+        if text.isascii() or text.encode("utf-8", "ignore").decode() == text:
+            self._typed(text)
+        else:  # prompt_toolkit reads bytes that are no UTF-8 as lone surrogates
+            self.show(events.Error(code=MalformedRequestError.code, text="a line that is not UTF-8 was left out"))
 
     def _typed(self, line: str) -> None:
         # In a turn of its own: what goes wrong there is none of the prompter's business.

@@ -1,0 +1,105 @@
+"""A terminal for tests: runs a program in a pty and shows what a person would see."""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pexpect
+import pyte
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 20.0
+"""Seconds anything awaited may take on a busy machine."""
+
+
+class Screen(pyte.Screen):
+    """A screen that answers when it is asked where its cursor is."""
+
+    answer: Callable[[str], object] = staticmethod(lambda data: None)
+
+    def write_process_input(self, data: str) -> None:
+        self.answer(data)
+
+
+class Terminal:
+    """A child program on a terminal of ``columns`` by ``rows``."""
+
+    def __init__(self, arguments: Sequence[str], columns: int = 80, rows: int = 24, **environment: str) -> None:
+        self.screen = Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.child = pexpect.spawn(
+            sys.executable,
+            list(arguments),
+            dimensions=(rows, columns),
+            cwd=str(ROOT),
+            env=os.environ | {"TERM": "xterm-256color", "TZ": "UTC"} | environment,
+            echo=True,
+        )
+        self.child.delaybeforesend = None
+        self.raw = b""
+        self.screen.answer = self.send
+
+    def send(self, keys: str) -> None:
+        """Type ``keys``."""
+        self.child.send(keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the window another size."""
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
+    def lines(self) -> list[str]:
+        """The rows on the screen, from the top, without the empty ones and without spaces at their ends."""
+        return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def until(self, seen: Callable[[list[str]], bool]) -> list[str]:
+        """Read what the program shows until ``seen`` says yes of the rows; fails after `LIMIT` seconds."""
+        deadline = time.monotonic() + LIMIT
+        while not seen(self.lines()):
+            if time.monotonic() > deadline or not self._read():
+                raise AssertionError("not seen; the screen is:\n" + "\n".join(self.lines()))
+        return self.lines()
+
+    def until_shows(self, text: str) -> list[str]:
+        """Read until a row holds ``text``."""
+        return self.until(lambda lines: any(text in line for line in lines))
+
+    def until_ended(self) -> None:
+        """Read to the end of the program."""
+        deadline = time.monotonic() + LIMIT
+        while self._read():
+            if time.monotonic() > deadline:
+                raise AssertionError("it does not end; the screen is:\n" + "\n".join(self.lines()))
+
+    def exit_code(self) -> int | None:
+        """Read to the end of the program; its exit code, None if a signal ended it."""
+        self.until_ended()
+        self.child.close()
+        status: int | None = self.child.exitstatus
+        return status
+
+    def echoes(self) -> bool:
+        """Whether the terminal is as a shell wants it: it shows what is typed and hands over whole lines."""
+        flags = termios.tcgetattr(self.child.child_fd)[3]
+        return flags & (termios.ECHO | termios.ICANON | termios.ISIG) == termios.ECHO | termios.ICANON | termios.ISIG
+
+    def close(self) -> None:
+        """End the program whatever it does."""
+        self.child.close(force=True)
+
+    def _read(self) -> bool:
+        """Take what there is within a moment; whether there may be more."""
+        try:
+            data = self.child.read_nonblocking(65_536, timeout=0.2)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return True
