@@ -35,7 +35,7 @@ class Recorder(LineReceiver):
             case b"raw":
                 self.setRawMode()
             case b"again":
-                self.dataReceived(b"n\n")
+                self.dataReceived(b"\n")
 
     def rawDataReceived(self, data: bytes) -> None:
         before, end, after = data.partition(b"!")
@@ -266,7 +266,7 @@ class PausingTests(SynchronousTestCase):
         """A nested `dataReceived` keeps the order of arrival."""
         receiver = connected()
         receiver.dataReceived(b"again\nb\n")
-        self.assertEqual(lines_seen(receiver), [b"again", b"b", b"n"])
+        self.assertEqual(lines_seen(receiver), [b"again", b"b", b""])
 
     def test_receiver_without_a_transport_receives(self) -> None:
         """Lines can be fed to a receiver that has no connection, as in a test or behind another protocol."""
