@@ -73,8 +73,9 @@ class LineFace:
     def __attrs_post_init__(self) -> None:
         self._echo = Echo(self._stdin)
         self._input = _Input(self)
-        self._transport = StandardIO(self._input, self._stdin, self._stdout, self._reactor)
-        self._input.pauseProducing()
+        open_streams: Any = StandardIO
+        self._transport = open_streams(self._input, self._stdin, self._stdout, self._reactor)
+        self._input.hold()
         self._outbox = Outbox(self._transport, TurnEnd(self._reactor), self._max_unread, self._overflowed)
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
 
@@ -137,7 +138,7 @@ class LineFace:
             return
         question, self._question = self._question, None
         if self._on_line is None:
-            self._input.pauseProducing()
+            self._input.hold()
         if question is not None:
             question.callback(text)
         elif self._on_line is not None:
@@ -188,7 +189,7 @@ class LineFace:
     def _begin_to_stop(self) -> None:
         was, self._life = self._life, Life.STOPPING
         self._leave_question()
-        self._input.pauseProducing()
+        self._input.hold()
         if was is Life.UNREAD:
             self._finish()
             return
@@ -216,11 +217,17 @@ class _Input(LineReceiver):
 
     def __init__(self, face: LineFace) -> None:
         self._face = face
+        self._producer: Any = self  # Twisted's mixin is untyped
         self.ended = False
 
+    def hold(self) -> None:
+        """Read no further for now."""
+        self._producer.pauseProducing()
+
     def read_on(self) -> None:
+        """Read again if there is anything to come."""
         if self.paused and not self.ended:
-            self.resumeProducing()
+            self._producer.resumeProducing()
 
     def lineReceived(self, line: bytes) -> None:
         self._face.line_received(line)
