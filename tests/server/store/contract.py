@@ -147,6 +147,13 @@ class StoreContract:
         await self.store.set_role(account.id, "moderator")
         self.assertEqual((await self.store.account("alice")).role, "moderator")
 
+    async def test_a_value_the_store_cannot_hold_is_an_error_of_the_store(self) -> None:
+        """Of writing and of reading; the account stays as it was."""
+        account = await self.alice()
+        await self.refused(StoreError, self.store.set_role(account.id, "emperor"))
+        await self.refused(StoreError, self.store.history(LOBBY_KEY, 2**64, 1))
+        self.assertEqual(await self.store.account("alice"), account)
+
     # Devices
     async def test_a_device_is_found_by_its_key_with_its_account(self) -> None:
         """That is all a device login needs."""
