@@ -122,6 +122,22 @@ MAX_STORE_BACKLOG: Final = 64 * 2**20
 STORE_BUSY_SECONDS: Final = 10.0
 """How long a writer waits for another process (`encchat-admin`) to finish its transaction."""
 
+# Running a server ------------------------------------------------------------------------------
+LISTEN_BACKLOG: Final = 1_024
+"""TCP connections that wait to be accepted: after a restart everybody comes back at once."""
+
+MAX_OPTION_SECONDS: Final = 604_800
+"""Seconds an option can be set to; a week is as good as never, and more is a mistake in the unit."""
+
+MAX_SERVER_NAME: Final = 64
+"""Characters a server calls itself by: one line of a terminal, with room beside it."""
+
+MAX_MOTD: Final = 2_000
+"""Characters of the notice everybody who connects is sent: a screenful."""
+
+MAX_INVITE_USES: Final = 100_000
+"""People one invite link lets in; more is an open server, which has an option of its own."""
+
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0
 """How long a connection the server closes may take to read its last lines before it is cut."""

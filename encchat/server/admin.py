@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from encchat import __version__
 from encchat.errors import ConfigurationError, EncchatError
+from encchat.limits import MAX_INVITE_USES
 from encchat.links import Address, InviteLink, parse_address
 from encchat.secure import fingerprint
 from encchat.secure.keys import load_or_make_identity
@@ -25,7 +26,6 @@ from encchat.server.store import accounts
 from encchat.server.store.database import edited
 
 _UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_MAX_USES: Final = 100_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _uses(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MAX_USES:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {_MAX_USES}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_INVITE_USES:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MAX_INVITE_USES}")
     return int(text)
 
 

@@ -35,15 +35,18 @@ class Shape:
 
 _TEXT: Final = Shape(str, "a text")
 _LINE: Final = Shape(
-    Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")],
-    "a text of 1 to 64 characters on one line",
+    Annotated[str, Meta(min_length=1, max_length=limits.MAX_SERVER_NAME, pattern=r"^[^\x00-\x1f\x7f]+$")],
+    f"a text of 1 to {limits.MAX_SERVER_NAME} characters on one line",
 )
-_NOTICE: Final = Shape(Annotated[str, Meta(max_length=2_000)], "a text of at most 2000 characters")
+_NOTICE: Final = Shape(
+    Annotated[str, Meta(max_length=limits.MAX_MOTD)], f"a text of at most {limits.MAX_MOTD} characters"
+)
 _TEXTS: Final = Shape(tuple[str, ...], "a list of texts")
 _NAMES: Final = Shape(Annotated[tuple[str, ...], Meta(min_length=1)], "a list of at least one name")
 _PORT: Final = Shape(Annotated[int, Meta(ge=0, le=65_535)], "a whole number from 0 to 65535")
 _SECONDS: Final = Shape(
-    Annotated[float, Meta(gt=0, le=604_800)], "a number of seconds above 0, at most 604800 (a week)"
+    Annotated[float, Meta(gt=0, le=limits.MAX_OPTION_SECONDS)],
+    f"a number of seconds above 0, at most {limits.MAX_OPTION_SECONDS} (a week)",
 )
 _RATE: Final = Shape(Annotated[float, Meta(gt=0, le=1e9)], "a number above 0")
 _BURST: Final = Shape(Annotated[float, Meta(ge=1, le=1e9)], "a number of at least 1")

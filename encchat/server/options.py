@@ -14,6 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from encchat.errors import EncchatError
+from encchat.limits import LISTEN_BACKLOG
 from encchat.links import Address, parse_address
 from encchat.net.interfaces import find_suites
 from encchat.server import config, datadir
@@ -130,8 +131,10 @@ class Options(usage.Options, strcred.AuthOptionMixin):
     def _endpoints(self) -> list[tuple[str, Any]]:
         from twisted.internet import reactor  # not above: twistd --reactor installs its own first
 
-        texts = self.configuration.endpoint or (f"tcp:{self.configuration.port}",)
-        return [(text, _endpoint(reactor, text)) for text in texts]
+        if self.configuration.endpoint:
+            return [(text, _endpoint(reactor, text)) for text in self.configuration.endpoint]
+        text = f"tcp:{self.configuration.port}"
+        return [(text, _endpoint(reactor, f"{text}:backlog={LISTEN_BACKLOG}"))]
 
 
 def _endpoint(reactor: Any, text: str) -> Any:

@@ -9,6 +9,7 @@ that comes in between waits in the kernel's queue instead of being turned away. 
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -141,6 +142,7 @@ class ChatService(service.Service):
     def startService(self) -> None:
         """Take the data directory and the keys, then open the store."""
         super().startService()
+        _allow_many_files()
         if not self._binding:  # the plain `twist` runner has no privileged part
             self._bind()
         try:
@@ -271,6 +273,13 @@ class ChatService(service.Service):
             self._log.warn("{what} took too long", event="overdue", what=what)
         else:
             self._log.failure("{what} could not be ended", failure, event="failed", what=what)
+
+
+def _allow_many_files() -> None:
+    """Each client is an open file, and the usual soft limit of 1024 is there for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _number(port: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 import stat
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
@@ -96,6 +98,14 @@ class FirstStartTests(TestCase):
         self.assertIn("server_name = 5 is not a text", (await server.wait_for("not-reloaded"))["reason"])
         client = await raw.connect(self, server.port)
         await client.hears(Welcome, server="Renamed")
+
+    async def test_the_server_may_open_as_many_files_as_the_system_lets_it(self) -> None:
+        """A client is a file; 1024 of them are not thousands of users."""
+        server = await start_server(self)
+        transport: Any = server.transport
+        limits = Path(f"/proc/{transport.pid}/limits").read_text(encoding="ascii")
+        [soft, hard] = re.findall(r"^Max open files +(\S+) +(\S+)", limits, re.MULTILINE)[0]
+        self.assertEqual(soft, hard)
 
     async def test_systemd_is_told_when_the_server_is_ready_and_when_it_stops(self) -> None:
         """READY=1 comes when the port is open, STOPPING=1 before the goodbyes."""
