@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from encchat.errors import UnavailableError
 from encchat.names import folded
+from encchat.server.chat.contacts import Contacts
 from encchat.server.chat.delivery import Delivery
 from encchat.server.chat.member import Member
 from encchat.server.chat.routes import Route, direct_route
@@ -26,6 +27,7 @@ class Chat:
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
         self._changed: dict[str, Member] = {}
+        self._contacts = Contacts()
 
     # Who is here -------------------------------------------------------------------------------
     def account(self, name: str) -> Account | None:
@@ -55,15 +57,14 @@ class Chat:
 
     def meet(self, name: str, contacts: Iterable[str]) -> list[Delivery]:
         """Make ``contacts`` know ``name``, and tell those who are here that it is here too."""
-        member = self._members.get(folded(name))
+        name = folded(name)
+        member = self._members.get(name)
         if member is None:
             return []
-        new = {folded(contact) for contact in contacts} - member.contacts - {folded(name)}
-        member.contacts |= new
+        new = {folded(contact) for contact in contacts} - self._contacts.of(name) - {name}
         for contact in new:
-            if other := self._members.get(contact):
-                other.contacts.add(folded(name))
-        if folded(name) in self._changed and member.announced != member.presence:
+            self._contacts.add(name, contact)
+        if name in self._changed and member.announced != member.presence:
             return []  # this turn's announcement reaches them
         return self._tell(new, PresenceChanged(user=member.name, presence=member.presence))
 
@@ -72,6 +73,7 @@ class Chat:
         member = self._members.pop(folded(name), None)
         if member is None:
             return []
+        self._contacts.forget_absent(folded(name), self._members)
         member.presence = "OFFLINE"
         self._touch(member)
         partner = self._separate(member)
@@ -100,7 +102,9 @@ class Chat:
         if member.announced == member.presence:
             return []
         member.announced = member.presence
-        return self._tell(member.contacts, PresenceChanged(user=member.name, presence=member.presence))
+        return self._tell(
+            self._contacts.of(folded(member.name)), PresenceChanged(user=member.name, presence=member.presence)
+        )
 
     def _tell(self, contacts: Iterable[str], event: PresenceChanged) -> list[Delivery]:
         here = tuple(member.name for name in sorted(contacts) if (member := self._members.get(name)))
@@ -165,10 +169,5 @@ class Chat:
     def wrote(self, sender: str, target: str) -> None:
         """A direct message was stored: from now on the two hear of each other's presence."""
         sender, target = folded(sender), folded(target)
-        if sender != target:
-            self._add_contact(sender, target)
-            self._add_contact(target, sender)
-
-    def _add_contact(self, name: str, contact: str) -> None:
-        if member := self._members.get(name):
-            member.contacts.add(contact)
+        if sender in self._members or target in self._members:
+            self._contacts.add(sender, target)

@@ -1,8 +1,8 @@
-"""An account that is here: its presence, its session and the people it shares a conversation with."""
+"""An account that is here: its presence and its session."""
 
 from __future__ import annotations
 
-from attrs import Factory, define
+from attrs import define
 
 from encchat.server.model import Account
 from encchat.wire import Presence
@@ -10,12 +10,11 @@ from encchat.wire import Presence
 
 @define(eq=False)
 class Member:
-    """``contacts`` are account names, folded; ``announced`` is the presence they were last told of."""
+    """``announced`` is the presence that contacts were last told of."""
 
     account: Account
     presence: Presence = "FREE"
     partner: Member | None = None
-    contacts: set[str] = Factory(set)
     announced: Presence = "OFFLINE"
 
     @property

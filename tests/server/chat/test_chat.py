@@ -88,6 +88,28 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual(chat.meet("Alice", ["bob"]), [])
         self.assertEqual(chat.announcements(), [])
 
+    def test_a_partner_of_a_session_without_words_hears_of_the_return(self) -> None:
+        """The store knows of no conversation between the two, but one of them has been here all the time."""
+        chat = chat_of(ALICE, BOB)
+        chat.connect("Alice", "bob")
+        chat.depart("Alice")
+        chat.announcements()
+        chat.arrive(ALICE)
+        self.assertEqual(chat.meet("Alice", []), [])
+        self.assertEqual(chat.announcements(), [Delivery(("bob",), PresenceChanged(user="Alice", presence="FREE"))])
+
+    def test_who_is_gone_on_both_sides_is_forgotten(self) -> None:
+        """Memory is for those who are here; the store has the rest."""
+        chat = chat_of(ALICE, BOB)
+        chat.wrote("Alice", "bob")
+        chat.wrote("Alice", "carol")
+        for name in ("Alice", "bob"):
+            chat.depart(name)
+        chat.wrote("Alice", "bob")
+        for account in (ALICE, BOB, CAROL):
+            chat.arrive(account)
+        self.assertEqual(chat.announcements(), [])
+
     def test_nobody_is_told_of_oneself(self) -> None:
         """A note to oneself does not make one's own contact."""
         chat = chat_of(ALICE)
