@@ -269,6 +269,7 @@ class ClientCore:
         self._quitting = self._leaving = True
         if at_once:
             self._go_away()
+        self._leave_if_idle()
 
     def _go_away(self) -> None:
         if self.unaccepted:

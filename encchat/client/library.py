@@ -90,6 +90,8 @@ class Client:
             elif isinstance(answer, wire.Error):
                 accepted.errback(error_from(answer))
 
+        if self._ended:
+            raise NotConnectedError("this client has left")
         self._core.say("", conversation, text, done)
         self._pump()
         return await accepted
@@ -104,7 +106,7 @@ class Client:
             else:
                 answered.errback(error_from(answer))
 
-        if self._core.state is not State.READY:
+        if self._ended or self._core.state is not State.READY:
             raise NotConnectedError("there is no connection now")
         self._core.request(kind, done, **fields)
         self._pump()
@@ -237,7 +239,9 @@ class Events:
             self.end(OverloadedError(f"{MAX_UNREAD_EVENTS} events were not read in time"))
 
     def end(self, failure: BaseException | None) -> None:
-        """No more will come."""
+        """No more will come; the first reason counts."""
+        if self._ended:
+            return
         self._ended, self._failure = True, failure
         if self._waiter is not None:
             waiter, self._waiter = self._waiter, None
