@@ -79,7 +79,7 @@ class CallJob:
 def named(outcome: Any) -> Any:
     """``outcome`` itself, but a Failure by SQLite as one by `StoreError`."""
     if isinstance(outcome, Failure) and isinstance(outcome.value, _BAD_ROW):
-        return Failure(_store_error(outcome.value))  # type: ignore[no-untyped-call]
+        return Failure(_store_error(outcome.value))
     return outcome
 
 
