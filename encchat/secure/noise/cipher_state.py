@@ -20,7 +20,7 @@ class CipherState:
 
     _cipher: Cipher
     k: bytes | None = field(default=None, repr=False)
-    n: int = 0
+    n: int = field(init=False, default=0)
     _aead: Aead | None = field(init=False, default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
