@@ -15,7 +15,13 @@ from encchat.client import events
 from encchat.client.faces import Completion, Face, Status, choose_face, install_reactor, make_face
 from encchat.errors import EncchatError
 
-WORDS = (Completion("/flood", "many messages"), Completion("/secret", "asks"), Completion("alice"), Completion("bob"))
+WORDS = (
+    Completion("/flood", "many messages"),
+    Completion("/secret", "asks"),
+    Completion("alice"),
+    Completion("bob"),
+    Completion("boris"),
+)
 
 
 def message(text: str, sender: str = "alice", seq: int = 1) -> events.Message:

@@ -64,16 +64,36 @@ class Typing(OnATerminal):
     def test_completion_of_commands(self) -> None:
         """A slash shows what fits with its help, Tab completes it."""
         terminal = self.start()
-        terminal.send("/fl")
+        terminal.send("/f")
         terminal.until_shows("many messages")
         terminal.send(TAB)
-        terminal.until_shows("lobby> /flood")
+        terminal.until(lambda lines: "lobby> /flood" in lines)
+        terminal.send("1" + ENTER)
+        terminal.until_shows("flood 0 of 1")
 
     def test_completion_of_names(self) -> None:
-        """Tab completes the word under the cursor."""
+        """Tab completes the word under the cursor, and a space follows it."""
         terminal = self.start()
-        terminal.send("hello bo" + TAB)
-        terminal.until_shows("lobby> hello bob")
+        terminal.send("hello bob" + TAB + "!")
+        terminal.until_shows("lobby> hello bob !")
+
+    def test_completion_typed_at_once(self) -> None:
+        """Tab counts however fast it follows, menu or no menu."""
+        terminal = self.start()
+        terminal.send("/flood al" + TAB + "x")
+        terminal.until_shows("lobby> /flood alice x")
+
+    def test_completion_of_one_of_many(self) -> None:
+        """Tab adds what all have in common, then goes through them."""
+        terminal = self.start()
+        terminal.send("b" + TAB)
+        terminal.until_shows("lobby> bo")
+        terminal.send(TAB)
+        terminal.until_shows("boris")
+        terminal.send(TAB)
+        terminal.until_shows("lobby> bob")
+        terminal.send(TAB + "!")
+        terminal.until_shows("lobby> boris!")
 
     def test_history(self) -> None:
         """The arrow up brings back what was entered, but never a line that held a password."""

@@ -7,10 +7,11 @@ from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, get_common_complete_suffix
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import DummyHistory, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
 from encchat.client.faces import Complete, Status
@@ -75,12 +76,34 @@ def _seen(character: str) -> str:
     return "\ufffd"
 
 
+def _bindings(words: Words) -> KeyBindings:
+    """Tab asks for the words there and then: prompt_toolkit's own drops it while a menu is still being made."""
+    bindings = KeyBindings()
+
+    @bindings.add("tab")
+    def complete(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        fitting = list(words.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+        if len(fitting) == 1 and (buffer.complete_state is None or buffer.complete_state.current_completion is None):
+            buffer.delete_before_cursor(-fitting[0].start_position)
+            buffer.insert_text(f"{fitting[0].text} ")
+        elif more := get_common_complete_suffix(buffer.document, fitting):
+            buffer.insert_text(more)
+        elif buffer.complete_state is not None:
+            buffer.complete_next()
+        else:
+            buffer.start_completion()
+
+    return bindings
+
+
 def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[str]:
     """The prompt for lines: conversation before it, everything else of ``status`` in the bottom bar."""
     return PromptSession(
         message=lambda: f"{printable(status().conversation)}> ",
         bottom_toolbar=lambda: toolbar(status()),
         completer=words,
+        key_bindings=_bindings(words),
         # Without a condition prompt_toolkit keeps rows free for a menu that a plain message never shows.
         complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
         input_processors=[Seen()],
