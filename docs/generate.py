@@ -1,4 +1,4 @@
-"""Write the generated tables of ``docs/*.md`` and ``README.md`` from the code that knows them.
+"""Write the generated tables of ``docs/*.md`` and ``README.md``, and ``etc/encchat.toml``, from the code.
 
 ``python docs/generate.py`` rewrites what stands between ``<!-- generated: NAME -->`` and
 ``<!-- end -->``; with ``--check`` it only says what is stale and exits 1.
@@ -24,7 +24,7 @@ from encchat.client.classic import CLASSIC_WORDS
 from encchat.client.commands import COMMANDS
 from encchat.client.exits import Exit
 from encchat.client.options import parser
-from encchat.server.config import KEYS
+from encchat.server.config import KEYS, commented_file
 from encchat.server.registry import CommandRow, default_registry
 from encchat.wire import requests
 
@@ -61,7 +61,7 @@ def shape(schema: dict[str, Any]) -> str:
     ]
     if "pattern" in schema:
         bounds.append(f"`{schema['pattern']}`")
-    return schema.get("type", "any") + (f" ({', '.join(bounds)})" if bounds else "")
+    return str(schema.get("type", "any")) + (f" ({', '.join(bounds)})" if bounds else "")
 
 
 def structs(kinds: Iterable[Any]) -> str:
@@ -184,10 +184,11 @@ def regenerated(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write, or with ``--check`` compare; the exit code."""
     stale = []
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        text = path.read_text()
-        fresh = regenerated(text)
-        if fresh != text:
+    pages = {
+        path: regenerated(path.read_text()) for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    }
+    for path, fresh in {**pages, ROOT / "etc" / "encchat.toml": commented_file()}.items():
+        if fresh != path.read_text():
             stale.append(str(path.relative_to(ROOT)))
             if "--check" not in arguments:
                 path.write_text(fresh)

@@ -26,7 +26,7 @@ from encchat.limits import MAX_PASSWORD, MIN_PASSWORD
 from encchat.names import account_name, folded
 from encchat.server.model import Account
 from encchat.server.passwords import PasswordHasher, password_bytes
-from encchat.wire import Registration
+from encchat.wire import Registration, Role
 
 REFUSED = "wrong name or password"
 UNKNOWN_INVITE = "the invite is unknown, used up or has expired: ask for a new one"
@@ -159,26 +159,28 @@ class RegistrationChecker:
         return defer.Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: Any) -> bytes:
-        self._check_policy(credentials)
+        # Asked before the costly hash; what counts is that `create_account` asks again.
+        invited = await self._store.invite_role(credentials.invite, self._now()) if credentials.invite else None
+        self._check_policy(credentials.invite, invited)
         account_name(credentials.user)
         check_new_password(credentials.password)
         if await self._store.device(credentials.device_key) is not None:
             raise LoginRefusedError("this device belongs to an account already: log in, or use another --home")
-        # Asked before the costly hash; what counts is that `create_account` asks again.
-        if credentials.invite and await self._store.invite_role(credentials.invite, self._now()) is None:
-            raise UnauthorizedLogin(UNKNOWN_INVITE)
         encoded = await self._hasher.hash(password_bytes(credentials.password))
         account = await self._store.create_account(
             credentials.user, encoded, "user", self._now(), credentials.invite or None
         )
         return bytes(account.name.encode())
 
-    def _check_policy(self, credentials: Any) -> None:
+    def _check_policy(self, invite: str, invited: Role | None) -> None:
         policy = self._registration()
-        if policy == "closed":
+        # An admin's link comes from who holds the data directory; without it a closed server would have no admin.
+        if policy == "closed" and invited != "admin":
             raise RegistrationRefusedError("registration is closed on this server: its administrator can open it")
-        if policy == "invite" and not credentials.invite:
+        if policy == "invite" and not invite:
             raise RegistrationRefusedError("registration needs an invite here: ask for an invite link")
+        if invite and invited is None:
+            raise UnauthorizedLogin(UNKNOWN_INVITE)
 
 
 @implementer(ICredentialsChecker)

@@ -136,7 +136,8 @@ KEYS: Final = (
     _setting(
         "registration",
         _REGISTRATION,
-        "Who may make an account: open (everybody), invite (holders of an invite link), closed (nobody)",
+        "Who may make an account: open (everybody), invite (holders of an invite link), closed (nobody, but for an"
+        " admin's link)",
     ),
     _setting("server_name", _LINE, "What this server calls itself to its clients"),
     _setting("motd", _NOTICE, "A notice shown to everybody who connects"),

@@ -121,11 +121,18 @@ class Registering(AuthTestCase):
         self.assertIn("used up", text)
 
     async def test_nobody_registers_where_registration_is_closed(self) -> None:
-        """Not with an invite either."""
+        """Not with a user's or moderator's invite either, which stays unused."""
+        self.policy = "closed"
+        for role in ("user", "moderator"):
+            await self.store.add_invite(role, role, 1, None)
+            self.assertIn("closed", await self.refused(RegistrationRefusedError, self.register("bob", invite=role)))
+            self.assertEqual(await self.store.invite_role(role, 0), role)
+
+    async def test_an_admin_invite_lets_in_where_registration_is_closed(self) -> None:
+        """A server that is closed from its first start still gets its admin."""
         self.policy = "closed"
         await self.store.add_invite("token", "admin", 1, None)
-        self.assertIn("closed", await self.refused(RegistrationRefusedError, self.register("bob", invite="token")))
-        self.assertEqual(await self.store.invite_role("token", 0), "admin")
+        self.assertEqual((await self.register("root", invite="token")).account.role, "admin")
 
     async def test_the_policy_can_change_while_the_server_runs(self) -> None:
         """It is asked each time."""

@@ -124,7 +124,7 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(configuration().settings, Settings())
 
     def test_the_file_in_etc_is_what_the_table_says(self) -> None:
-        """Regenerate: python -c "from encchat.server.config import *; print(commented_file(), end='')"."""
+        """Regenerate: python docs/generate.py."""
         self.assertEqual(SHOWN.read_text(encoding="utf-8"), commented_file())
 
     def test_the_man_page_says_what_the_table_says(self) -> None:
