@@ -147,7 +147,8 @@ def _(event: events.Disconnected, zone: tzinfo | None = None) -> Paragraph:
 
 @render.register
 def _(event: events.Reconnecting, zone: tzinfo | None = None) -> Paragraph:
-    return _said(f"trying again in {event.seconds:.0f} s")
+    seconds = f"{event.seconds:.1f}".removesuffix(".0")
+    return _said(f"trying again in {seconds} s")
 
 
 def _said(*lines: str) -> Paragraph:

@@ -107,7 +107,8 @@ class Render(SynchronousTestCase):
             (events.Kicked(by="al", reason=""), "* you were kicked by al"),
             (events.Kicked(by="al", reason="spam"), "* you were kicked by al: spam"),
             (events.Disconnected(reason="the server stops"), "* disconnected: the server stops"),
-            (events.Reconnecting(seconds=2.4), "* trying again in 2 s"),
+            (events.Reconnecting(seconds=2.44), "* trying again in 2.4 s"),
+            (events.Reconnecting(seconds=30.0), "* trying again in 30 s"),
             (events.Error(code="c", text="no such"), "! no such"),
         ):
             self.assertEqual(rows(event), [row])
