@@ -52,6 +52,7 @@ class Client:
     _ready: list[Deferred[None]] = field(init=False, factory=list)
     _closed: list[Deferred[None]] = field(init=False, factory=list)
     _readers: list[Events] = field(init=False, factory=list)
+    _early: deque[ScreenEvent] = field(init=False, factory=lambda: deque(maxlen=MAX_UNREAD_EVENTS))
 
     def __attrs_post_init__(self) -> None:
         self._core = ClientCore(time.time, os.urandom)
@@ -113,8 +114,13 @@ class Client:
         return await answered
 
     def events(self) -> Events:
-        """All events from now on, for ``async for``; ends when this client has left, raises what ended it."""
+        """Events for ``async for``; ends when this client has left, raises what ended it.
+
+        The first call begins with what came before it, so that nothing is missed between connecting and reading.
+        """
         events = Events(self)
+        while self._early:
+            events.put(self._early.popleft())
         if self._ended:
             events.end(self._failure)
         else:
@@ -157,7 +163,7 @@ class Client:
             self._core,
             self,
             Patience(0.0, self._reconnect),
-            password=self._password,
+            password=self._password or None,
         )
 
     def _pump(self) -> None:
@@ -184,7 +190,9 @@ class Client:
 
     # What the runner calls (encchat.client.runner.Front) ------------------------------------------
     def show(self, event: ScreenEvent) -> None:
-        """Hand an event to whoever reads."""
+        """Hand an event to whoever reads, or keep it for the first who will."""
+        if not self._readers:
+            self._early.append(event)
         for reader in self._readers:
             reader.put(event)
 

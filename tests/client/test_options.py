@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
+from unittest import SkipTest
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,7 +35,7 @@ class Parsing(SynchronousTestCase):
     def test_mistakes_are_usage_errors(self) -> None:
         """Before anything is done."""
         for arguments in (
-            ["a b"],
+            ["a/b"],
             ["encchat://x"],
             ["h", "--user", "a/b"],
             ["h", "--fingerprint", "SHA256:short"],
@@ -59,6 +61,27 @@ class Parsing(SynchronousTestCase):
         self.assertEqual(parse(["h", "--password-file", str(path)], {}).password(given), "from file")
         self.assertEqual(parse(["h"], {}).password(given), "from environment")
         self.assertIsNone(parse(["h"], {}).password({"ENCCHAT_PASSWORD": ""}))
+
+
+class Manual(SynchronousTestCase):
+    """docs/man/encchat-client.1."""
+
+    def setUp(self) -> None:
+        path = Path(__file__).resolve().parent.parent.parent / "docs" / "man" / "encchat-client.1"
+        if not path.exists():
+            raise SkipTest("the manual is not part of an installed package")
+        self.page = path.read_text().replace("\\-", "-")
+
+    def test_the_manual_names_every_option(self) -> None:
+        """And no other."""
+        options = {option for action in parser()._actions for option in action.option_strings}
+        named = set(re.findall(r"^\.(?:TP\n\.)?BI? \"?(?:-h, )?(--[a-z-]+)", self.page, re.MULTILINE))
+        self.assertEqual(named, options - {"-h"})
+
+    def test_the_manual_names_every_exit_code(self) -> None:
+        """In the words of ``--help``."""
+        for code in Exit:
+            self.assertIn(f".B {code}\n{code.meaning}\n", self.page)
 
 
 class Retrying(SynchronousTestCase):
