@@ -60,14 +60,13 @@ class ChatConnection(LineReceiver):
             self.context.leave(Closing(reason="the server is stopping"))
 
     def dataReceived(self, data: bytes) -> None:
-        """Count what a stranger sends; read nothing more once the connection is closing."""
+        """Count what a stranger sends."""
         if self.context.state is State.STRANGER:
             self._stranger_bytes += len(data)
             limit = self._services.settings.unauthenticated_bytes
             if self._stranger_bytes > limit:
                 self.context.leave(Closing(reason=f"more than {limit} bytes came before a login"))
-        if self.context.state is not State.CLOSED:
-            super().dataReceived(data)
+        super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
         """One request."""

@@ -52,9 +52,7 @@ class Services:
 
     def _announce(self) -> None:
         self._announcing = False
-        announcements = self.chat.announcements()
-        if not self.stopping:  # everybody is leaving: a line for each to each helps nobody
-            self.carry_out(announcements)
+        self.carry_out(self.chat.announcements())
 
     def arrive(self, account: Account, receiver: Receiver) -> None:
         """A connection has logged in. The account's contacts are read after it counts as here, so that one

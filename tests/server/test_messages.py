@@ -173,6 +173,15 @@ class Durable(ServerTestCase):
         alice.vanish()
         self.assertEqual(await bodies(bob, 1), ["last words"])
 
+    async def test_the_other_device_hears_also_if_the_sending_one_is_gone_by_then(self) -> None:
+        """Under the name by which the sender calls the conversation."""
+        server = await self.serve()
+        laptop, phone = await server.user("alice"), await server.user("alice")
+        await server.user("bob")
+        laptop.send("send", conversation="@bob", ulid=ulid(1), body="last words")
+        laptop.vanish()
+        self.assertEqual((await phone.take("message"))["conversation"], "@bob")
+
     async def test_a_store_that_cannot_store_is_an_error_and_no_delivery(self) -> None:
         """The sender is told to try again; the reason stays in the log."""
         server = await self.serve()

@@ -59,6 +59,9 @@ class Untagged(Request, frozen=True):
 class NotACommand:
     """Says it is one."""
 
+    verb: str
+    request: type[Request]
+
 
 @command("flip a coin")
 def flip(context: Context, request: Flip) -> Notice:
@@ -178,7 +181,16 @@ class Plugins(SynchronousTestCase):
 
     def test_a_plugin_that_is_malformed_is_logged_and_left_out(self) -> None:
         """Whatever provides the interface without keeping it."""
-        self.assertEqual(len(self.refused(NotACommand(), Command(Deep, flip.handle, "deep", flip.needs))), 2)
+        misnamed = NotACommand()
+        misnamed.verb, misnamed.request = "toss", Flip
+        deep = Command(Deep, flip.handle, "deep", flip.needs)
+        self.assertEqual(
+            self.refused(NotACommand(), misnamed, deep)[1:],
+            [
+                "the command toss takes a request tagged flip; the two must be one word",
+                "Deep.things is list[str]; only str, int, float and bool can be typed",
+            ],
+        )
         self.assertEqual(verbs(self.registry, "admin"), verbs(default_registry(), "admin"))
 
     def drop_in(self, **files: str) -> None:
