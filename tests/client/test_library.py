@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from encchat.client.events import Notice
 from encchat.client.library import Events
 from encchat.limits import MAX_UNREAD_EVENTS
 from tests.processes import ServerProcess, directory, start_server
+
+
+async def first(events: Events, count: int) -> AsyncIterator[Message]:
+    """The next ``count`` messages."""
+    while count:
+        event = await anext(events)
+        if isinstance(event, Message):
+            yield event
+            count -= 1
 
 
 class Bots(TestCase):
@@ -52,6 +62,17 @@ class Bots(TestCase):
                     self.assertEqual((event.sender, event.text), ("echo", "you said hello"))
                     break
             await bot
+
+    async def test_what_came_before_the_first_read_is_not_missed(self) -> None:
+        """A message may arrive between the login and the first call of `events`."""
+        server = await start_server(self, "--registration", "open")
+        async with self.client(server, "bot") as bot, self.client(server, "alice") as alice:
+            await alice.send("@bot", "early bird")
+            await bot.request(wire.Users)
+            events = bot.events()
+            await alice.send("@bot", "second")
+            heard = [event.text async for event in first(events, 2)]
+        self.assertEqual(heard, ["early bird", "second"])
 
     async def test_refusals_are_raised_as_their_class(self) -> None:
         """Of a message, of a request, of a login."""
