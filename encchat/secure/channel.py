@@ -183,13 +183,13 @@ class Channel:
     def _receive(self, buffer: bytes) -> list[Event]:
         events: list[Event] = []
         place = 0
-        while not isinstance(self._state, _Open):
+        while not isinstance(state := self._state, _Open | _Failed):
             end = self._end_of_frame(buffer, place)
             if end > len(buffer):
                 return self._wait(events, place, end)
-            self._take_frame(buffer[place + LENGTH_BYTES : end], events)
+            self._take_frame(state, buffer[place + LENGTH_BYTES : end], events)
             place = end
-        records, place, end = _open_records(self._state.session, buffer, place)
+        records, place, end = _open_records(self._session(), buffer, place)
         self._notice_life(records.count(b""))
         if plaintext := b"".join(records):
             events.append(Plaintext(plaintext))
@@ -215,13 +215,13 @@ class Channel:
             raise FrameError(f"a frame of {length} bytes came where at most {limit} are allowed")
         return start + length
 
-    def _take_frame(self, frame: bytes, events: list[Event]) -> None:
-        match self._state:
-            case _Greeting() as state:
+    def _take_frame(self, state: _Greeting | _Asking | _Shaking, frame: bytes, events: list[Event]) -> None:
+        match state:
+            case _Greeting():
                 self._take_preamble(state, frame)
-            case _Asking() as state:
+            case _Asking():
                 self._take_answer(state, frame)
-            case _Shaking() as state:
+            case _:
                 events.extend(self._advance(state.handshake, frame))
 
     def _take_preamble(self, state: _Greeting, frame: bytes) -> None:

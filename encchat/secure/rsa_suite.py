@@ -44,14 +44,14 @@ from encchat.secure.rsa_schedule import AES_KEY_LENGTH, PROOF_LENGTH, Transcript
 from encchat.secure.rsa_session import IV_LENGTH, Direction, RsaSession
 
 NAME: Final = "rsa-aes128gcm"
-SIGNATURE_DOMAIN: Final = b"encchat server rsa-aes128gcm v1\0"
+RSA_SIGNATURE_DOMAIN: Final = b"encchat server rsa-aes128gcm v1\0"
 RANDOM_LENGTH: Final = 32
 SEED_LENGTH: Final = 32
 X25519_LENGTH: Final = 32
 BLOCK_LENGTH: Final = X25519_LENGTH + PROOF_LENGTH + TAG_LENGTH
 
 _HELLO_LENGTH: Final = RANDOM_LENGTH + X25519_LENGTH + IDENTITY_LENGTH + 2
-_OAEP: Final = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None)
+OAEP_SHA256: Final = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None)
 
 Random = Callable[[int], bytes]
 
@@ -79,12 +79,12 @@ class _Initiator:
 
     def _finish(self, message: bytes) -> tuple[bytes, Session]:
         hello = _Hello.parsed(message)
-        signed = SIGNATURE_DOMAIN + self._transcript.add(hello.signed)
+        signed = RSA_SIGNATURE_DOMAIN + self._transcript.add(hello.signed)
         check_identity(hello.identity, hello.signature, signed, self._keys.pin)
         self._transcript.add(hello.signature)
         rsa = _checked_rsa(hello.rsa, self._keys.rsa_pin)
         seed = self._random(SEED_LENGTH)
-        wrapped = rsa.encrypt(seed, _OAEP)
+        wrapped = rsa.encrypt(seed, OAEP_SHA256)
         bound = self._transcript.add(wrapped)
         device = self._keys.static.public_key().public_bytes_raw()
         claim = device + proof(self._keys.static, hello.static, device, bound)
@@ -123,7 +123,7 @@ class _Responder:
         static = self._keys.static.public_key().public_bytes_raw()
         identity = self._keys.identity.public_key().public_bytes_raw()
         hello = self._random(RANDOM_LENGTH) + static + identity + len(rsa).to_bytes(2, "big") + rsa
-        signature = self._keys.identity.sign(SIGNATURE_DOMAIN + self._transcript.add(hello))
+        signature = self._keys.identity.sign(RSA_SIGNATURE_DOMAIN + self._transcript.add(hello))
         self._transcript.add(signature)
         return hello + signature
 
@@ -144,7 +144,7 @@ class _Responder:
 
     def _unwrapped(self, wrapped: bytes) -> bytes:
         try:
-            seed = self._rsa.decrypt(wrapped, _OAEP)
+            seed = self._rsa.decrypt(wrapped, OAEP_SHA256)
         except ValueError:
             seed = b""
         if len(seed) != SEED_LENGTH:

@@ -306,7 +306,7 @@ class DeathTests(SynchronousTestCase):
 
     def dead(self) -> Channel:
         """A channel that was secured and got a forged record."""
-        client, server = secured("noise")
+        _, server = secured("noise")
         server.send(b"unsent")
         with self.assertRaises(ChannelError):
             server.receive_data(frame(bytes(64)))

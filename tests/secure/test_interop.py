@@ -13,7 +13,7 @@ from encchat.secure.noise import HandshakeState, NoiseProtocol, x25519_pair
 from tests.secure.pairs import client_keys, frame, frames, identity, server_keys, static
 
 try:
-    from noise.connection import Keypair, NoiseConnection
+    from noise.connection import Keypair, NoiseConnection  # type: ignore[import-untyped]
 except ImportError:
     NoiseConnection = None
 

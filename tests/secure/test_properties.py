@@ -12,6 +12,9 @@ from tests.secure.pairs import SUITES, before_last, flights, frame, initiator, r
 
 STAGES = ("greeting", "asking", "client shaking", "server shaking", "client open", "server open")
 
+DEEDS = ("probe 0", "probe 1", "send 0", "send 1", "deliver 0", "deliver 1")
+REST = ("deliver 0", "deliver 1") * 4
+
 
 def channel_at(stage: str, name: str) -> Channel:
     """A channel of the suite called ``name`` that has come as far as ``stage``."""
@@ -123,38 +126,35 @@ class LifeTests(SynchronousTestCase):
     """Probes and data, however they cross on the way."""
 
     @settings(max_examples=200, deadline=None)
-    @given(st.lists(st.sampled_from(["probe 0", "probe 1", "send 0", "send 1", "deliver 0", "deliver 1"]), max_size=30))
+    @given(st.lists(st.sampled_from(DEEDS), max_size=30))
     def test_probes_always_come_to_rest(self, deeds: list[str]) -> None:
         """When all is delivered nobody is still probing, and the two do not go on answering each other."""
         sides = secured("noise")
         wires = [b"", b""]
-        for deed in deeds:
-            what, side = deed.split()
-            self.do(what, int(side), sides, wires)
-        for _ in range(4):
-            for side in (0, 1):
-                self.do("deliver", side, sides, wires)
+        for deed in [*deeds, *REST]:
+            self.do(deed, sides, wires)
         self.assertEqual([side.probing for side in sides], [False, False])
         self.assertEqual([side.data_to_send() for side in sides], [b"", b""])
         self.assertEqual(wires, [b"", b""])
 
     @settings(max_examples=100, deadline=None)
-    @given(st.lists(st.sampled_from(["probe 0", "probe 1", "send 0", "send 1", "deliver 0", "deliver 1"]), max_size=30))
+    @given(st.lists(st.sampled_from(DEEDS), max_size=30))
     def test_a_living_peer_always_answers(self, deeds: list[str]) -> None:
         """After any history a probe brings something back."""
         sides = secured("noise")
         wires = [b"", b""]
-        for deed in [*deeds, *["deliver 0", "deliver 1"] * 4]:
-            what, side = deed.split()
-            self.do(what, int(side), sides, wires)
+        for deed in [*deeds, *REST]:
+            self.do(deed, sides, wires)
         for side in (0, 1):
             sides[side].probe()
             sides[1 - side].receive_data(sides[side].data_to_send())
             sides[side].receive_data(sides[1 - side].data_to_send())
             self.assertFalse(sides[side].probing)
 
-    def do(self, what: str, side: int, sides: tuple[Channel, Channel], wires: list[bytes]) -> None:
-        """One deed of ``side``; ``wires`` hold what each side has sent and the other has not received."""
+    def do(self, deed: str, sides: tuple[Channel, Channel], wires: list[bytes]) -> None:
+        """One deed of one side; ``wires`` hold what each side has sent and the other has not received."""
+        what, number = deed.split()
+        side = int(number)
         match what:
             case "probe":
                 sides[side].probe()
