@@ -139,7 +139,7 @@ class SecureProtocol(protocol.Protocol):
     # What the inner protocol calls
 
     def write(self, data: bytes) -> None:
-        if self._state is not _State.OPEN or not data:  # an empty record would be a probe
+        if self._state is not _State.OPEN:
             return
         try:
             self._channel.send(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -140,6 +140,7 @@ class AddressTests(SynchronousTestCase):
         """fe80::1%eth0 is an address too."""
         self.assertEqual(address_key("fe80::1%eth0"), address_key("fe80::2"))
 
+    @settings(deadline=None)
     @given(st.text(max_size=40))
     def test_any_text_has_a_key(self, host: str) -> None:
         """Whatever a transport calls its peer can be counted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 from twisted.protocols import basic
@@ -66,6 +66,14 @@ class HangingUpRecorder(Recorder):
     lineLengthExceeded = LineReceiver.lineLengthExceeded
 
 
+class GivingUpRecorder(Recorder):
+    """Takes everything raw once a line was too long."""
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        super().lineLengthExceeded(line)
+        self.setRawMode()
+
+
 class CrLfRecorder(Recorder):
     """Lines as the old protocols end them."""
 
@@ -122,6 +130,7 @@ cuts = st.lists(st.integers(0, 2**16), max_size=12)
 class SegmentationTests(SynchronousTestCase):
     """What is received does not depend on how the network cut it."""
 
+    @settings(deadline=None)
     @given(short_lines, st.binary(max_size=LIMIT - 1).map(lambda tail: tail.replace(b"\n", b".")), cuts)
     def test_same_lines_as_twisteds_own_receiver(self, lines: list[bytes], tail: bytes, places: list[int]) -> None:
         """Lines within the limit arrive exactly as `twisted.protocols.basic.LineReceiver` delivers them."""
@@ -130,6 +139,7 @@ class SegmentationTests(SynchronousTestCase):
         stock.makeConnection(StringTransport())
         self.assertEqual(fed(connected(), pieces).seen, fed(stock, pieces).seen)
 
+    @settings(deadline=None)
     @given(any_lines, cuts)
     def test_same_lines_until_one_is_too_long(self, lines: list[bytes], places: list[int]) -> None:
         """Where an oversize line hangs up, the lines before it arrive as Twisted's own receiver delivers them."""
@@ -140,6 +150,7 @@ class SegmentationTests(SynchronousTestCase):
         self.assertEqual(ours.seen, fed(stock, pieces).seen)
         self.assertEqual(ours.transport.disconnecting, stock.transport.disconnecting)
 
+    @settings(deadline=None)
     @given(any_lines, cuts)
     @example([b"y" * (LIMIT + 1), b"a"], [LIMIT + 1])
     @example([b"y" * 3 * LIMIT, b"a"], [LIMIT + 1, 2 * LIMIT])
@@ -150,6 +161,7 @@ class SegmentationTests(SynchronousTestCase):
         self.assertEqual([kind for kind, _ in receiver.seen], [kind for kind, _ in expected])
         self.assertEqual(lines_seen(receiver), [line for kind, line in expected if kind == "line"])
 
+    @settings(deadline=None)
     @given(any_lines, cuts)
     def test_delimiters_of_two_bytes_may_be_cut_anywhere(self, lines: list[bytes], places: list[int]) -> None:
         """A longer delimiter is found across segments too, also at the end of a skipped line."""
@@ -157,6 +169,7 @@ class SegmentationTests(SynchronousTestCase):
         self.assertEqual(lines_seen(receiver), [line for line in lines if len(line) <= LIMIT])
         self.assertEqual(len(receiver.seen), len(lines))
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from([b"a\n", b"raw\n", b"!", b"pause\n", b"bc"]), max_size=16), cuts)
     def test_raw_mode_gets_every_byte_after_its_line(self, parts: list[bytes], places: list[int]) -> None:
         """Switching between lines and raw data loses and reorders nothing, however it was cut."""
@@ -189,6 +202,11 @@ class LimitTests(SynchronousTestCase):
         receiver = fed(connected(), [b"x" * LIMIT] * 1000)
         self.assertEqual(receiver.seen, [("long", b"x" * 2 * LIMIT)])
         self.assertEqual(receiver.clearLineBuffer(), b"")
+
+    def test_raw_mode_ends_the_skipping(self) -> None:
+        """A protocol that goes raw at an oversize line gets the rest of it raw, and its next line whole."""
+        receiver = fed(connected(GivingUpRecorder), [b"x" * (LIMIT + 1), b"xx\n!", b"a\n"])
+        self.assertEqual((raw_seen(receiver), lines_seen(receiver)), (b"xx\n!", [b"a"]))
 
     def test_limit_is_the_wires(self) -> None:
         """The limit is `encchat.limits.MAX_LINE` unless a protocol sets another, and going over it hangs up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -144,6 +144,7 @@ class GatheringTests(OutboxCase):
         while self.transport.value():
             received += self.transport.drain()
         self.assertEqual(received, b"".join(line + b"\n" for line in lines))
+        self.assertEqual(self.outbox.waiting, 0)
 
 
 class BackPressureTests(OutboxCase):
@@ -190,6 +191,7 @@ class BackPressureTests(OutboxCase):
         self.end_turn()
         self.assertEqual(self.transport.writes, [])
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.one_of(

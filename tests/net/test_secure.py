@@ -18,6 +18,7 @@ from zope.interface.verify import verifyObject
 
 from encchat.errors import (
     ConfigurationError,
+    CounterExhaustedError,
     FrameError,
     HandshakeError,
     PinMismatchError,
@@ -27,11 +28,14 @@ from encchat.errors import (
 from encchat.net.admission import Admission
 from encchat.net.keepalive import VISITS
 from encchat.net.secure import ConnectionLimits, SecureServerFactory
+from encchat.secure import Channel, ClientKeys, Peer, ServerKeys
 from tests.net.pairs import (
     ADDRESS,
     DEVICE,
+    DEVICE_KEY,
     IDENTITY,
     PIN,
+    SERVER_KEYS,
     Pair,
     Recorder,
     client_channel,
@@ -168,7 +172,7 @@ class SpeakingTests(SynchronousTestCase):
         self.assertEqual(len(pair.client_wire.written), 1)
 
     def test_empty_write_is_no_write(self) -> None:
-        """Writing nothing sends nothing; an empty record would be taken for a probe."""
+        """Writing nothing sends nothing: an empty record would be taken for a probe."""
         pair = Pair()
         pair.client_wire.written.clear()
         pair.client_inner.transport.write(b"")
@@ -240,12 +244,12 @@ class FailingTests(SynchronousTestCase):
         pair.server_wire.written.clear()
         with capturedLogs() as self.logs:
             pair.server.dataReceived(data)
+            pair.server.dataReceived(b"more of it")
         return pair
 
     def test_garbage_at_the_handshake_ends_one_connection_with_one_log_line(self) -> None:
         """Garbage is answered with the end and nothing else; the log says the code and the address, once."""
         pair = self._fails_on(b"GET / HTTP/1.1\r\n\r\n", shake_hands=False)
-        pair.server.dataReceived(b"more of it")
         self.assertTrue(pair.server_wire.aborted)
         self.assertEqual((pair.server_wire.written, pair.servers.built), ([], []))
         (line,) = self.logs
@@ -287,6 +291,70 @@ class FailingTests(SynchronousTestCase):
         pair.flush()
         self.assertEqual(failures[0].type, PinMismatchError)
         self.assertEqual(failures[0].value.shown, PIN)
+
+
+class TiredSession:
+    """A session that has used its last nonce."""
+
+    peer = Peer("tired", DEVICE, IDENTITY, b"")
+    max_plaintext = 100
+
+    def seal(self, plaintext: bytes) -> bytes:
+        raise CounterExhaustedError("the last nonce is used")
+
+    def open(self, record: bytes) -> bytes:
+        return record
+
+
+class TiredHandshake:
+    """A handshake of two messages that proves nothing."""
+
+    def __init__(self, by_client: bool) -> None:
+        self.by_client = by_client
+
+    def advance(self, message: bytes | None) -> tuple[bytes | None, TiredSession | None]:
+        if message is None:
+            return b"hello", None
+        return (None if self.by_client else b"hello"), TiredSession()
+
+
+class TiredSuite:
+    """A suite for the end of a counter, which the real ones reach after 2^64 records."""
+
+    name = "tired"
+
+    def initiate(self, prologue: bytes, keys: ClientKeys) -> TiredHandshake:
+        return TiredHandshake(by_client=True)
+
+    def respond(self, prologue: bytes, keys: ServerKeys) -> TiredHandshake:
+        return TiredHandshake(by_client=False)
+
+
+class ExhaustedTests(SynchronousTestCase):
+    """Channels that cannot send any more."""
+
+    def setUp(self) -> None:
+        suite = TiredSuite()
+        self.pair = Pair(
+            make_server_channel=lambda: Channel.responder({"tired": suite}, SERVER_KEYS),
+            make_client_channel=lambda: Channel.initiator(suite, ClientKeys(DEVICE_KEY)),
+            limits=LIMITS,
+        )
+
+    def _ends(self) -> None:
+        self.pair.flush()
+        self.assertTrue(self.pair.server_wire.aborted)
+        self.assertEqual(ended_by(self.pair.server_inner), CounterExhaustedError)
+
+    def test_writing_past_the_last_nonce_ends_the_connection(self) -> None:
+        """The writer is not surprised by an exception; its connection is lost for that reason."""
+        self.pair.server_inner.transport.write(b"one more")
+        self._ends()
+
+    def test_probing_past_the_last_nonce_ends_the_connection(self) -> None:
+        """A probe that cannot be sealed is an end too."""
+        self.pair.clock.pump([0.0625] * round((LIMITS.keepalive + 2 * SLACK) / 0.0625))
+        self._ends()
 
 
 class HandshakeTimeTests(SynchronousTestCase):

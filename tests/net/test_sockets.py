@@ -352,6 +352,17 @@ class SegmentTests(SocketCase):
         await self._until(lambda: len(peer.plaintext) >= 12)
         self.assertEqual(peer.plaintext, b"split\nwhole\n")
 
+    async def test_socket_options_are_those_of_the_socket(self) -> None:
+        """The inner protocol reaches the TCP options below; small writes are not held back for Nagle."""
+        await self.listen()
+        transport = (await self.talker()).transport
+        self.assertTrue(transport.getTcpNoDelay())
+        transport.setTcpNoDelay(False)
+        transport.setTcpKeepAlive(True)
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+        self.assertEqual([bool(transport.getHandle().getsockopt(*option)) for option in options], [False, True])
+        self.assertEqual((transport.getTcpNoDelay(), transport.getTcpKeepAlive()), (False, True))
+
     async def test_encchats_errors_are_all_that_ends_a_connection(self) -> None:
         """Every prefix of a good handshake followed by garbage ends in the server's own way, never in a traceback."""
         await self.listen(QUICK)
