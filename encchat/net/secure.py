@@ -63,11 +63,11 @@ class SecureFactory(Factory):
 
     def doStart(self) -> None:
         self.wrapped_factory.doStart()
-        super().doStart()
+        super().doStart()  # type: ignore[no-untyped-call]
 
     def doStop(self) -> None:
         self.wrapped_factory.doStop()
-        super().doStop()
+        super().doStop()  # type: ignore[no-untyped-call]
 
     def logPrefix(self) -> str:
         wrapped = self.wrapped_factory
