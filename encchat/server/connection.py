@@ -122,14 +122,12 @@ class ChatConnection(LineReceiver):
 
     def close(self) -> None:
         """Whoever does not take its last lines within `HANG_UP_SECONDS` is cut off."""
-        if not self._lost:
-            self._services.turn.call(self._outbox.close)
-            self._limit(HANG_UP_SECONDS, self.break_off)
+        self._services.turn.call(self._outbox.close)
+        self._limit(HANG_UP_SECONDS, self.break_off)
 
     def break_off(self) -> None:
         """`connectionLost` follows."""
-        if not self._lost:
-            self.transport.abortConnection()
+        self.transport.abortConnection()
 
     # Limits ------------------------------------------------------------------------------------
     def _limit(self, seconds: float | None, then: Callable[[], None] | None = None) -> None:

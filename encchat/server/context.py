@@ -15,7 +15,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from encchat.errors import AlreadyLoggedInError, NotLoggedInError, RequestError
+from encchat.errors import NotLoggedInError, RequestError
 from encchat.limits import MAX_PENDING_REQUESTS
 from encchat.server.auth import Login
 from encchat.server.chat import Chat
@@ -121,10 +121,8 @@ class Context:
     # Moving ------------------------------------------------------------------------------------
     def enter(self, login: Login) -> LoggedIn:
         """The login succeeded; the answer to it. The connection may have gone meanwhile: `NotLoggedInError`."""
-        if self.state is State.CLOSED:
+        if self.state is not State.STRANGER:
             raise NotLoggedInError("the connection closed before the login was done")
-        if self.state is State.LOGGED_IN:
-            raise AlreadyLoggedInError(f"this connection is logged in as {self.account.name}")
         self.state, self._login = State.LOGGED_IN, login
         self.connection.logged_in()
         self.services.arrive(login.account, self)
@@ -170,15 +168,13 @@ class Context:
         """The connection's."""
         return self.connection.write_line
 
-    def answer(self, request_id: int | None, outcome: Result | RequestError | None) -> None:
-        """Write the one answer to a request."""
-        if isinstance(outcome, RequestError):
-            line = encode(Error(id=request_id, code=outcome.code, text=outcome.text))
-        elif request_id is None:
-            raise ValueError("a request that succeeded has an id")
-        else:
-            line = encode(Ok(id=request_id, result=outcome))
-        self.connection.write_line(line)
+    def answer(self, request_id: int, result: Result | None) -> None:
+        """The request was done: its one answer."""
+        self.write_line(encode(Ok(id=request_id, result=result)))
+
+    def refuse(self, request_id: int | None, error: RequestError) -> None:
+        """The request was refused; the id is None if its line had none that could be read."""
+        self.write_line(encode(Error(id=request_id, code=error.code, text=error.text)))
 
     def begin(self) -> None:
         """A request waits for its answer; at `MAX_PENDING_REQUESTS` of them no more are read."""
@@ -188,7 +184,10 @@ class Context:
 
     def finish(self, request_id: int, outcome: Result | RequestError | None) -> None:
         """Answer a request that waited: what a handler calls that returned `LATER`."""
-        self.answer(request_id, outcome)
+        if isinstance(outcome, RequestError):
+            self.refuse(request_id, outcome)
+        else:
+            self.answer(request_id, outcome)
         self.pending -= 1
         if self.pending <= 1:
             waiting, self._settled = self._settled, []

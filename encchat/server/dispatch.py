@@ -62,7 +62,7 @@ class Dispatcher:
             self._check(context, command)
             self._settle(context, command, request, command.handle(context, request))
         except Exception:  # noqa: BLE001 - a broken command costs one request, not the server
-            context.answer(request.id, self._refusal(context, command, request, Failure()))  # type: ignore[no-untyped-call]
+            context.refuse(request.id, self._refusal(context, command, request, Failure()))
 
     def too_long(self, context: Context) -> None:
         """A line over the limit came and was skipped."""
@@ -70,7 +70,7 @@ class Dispatcher:
             self._bad_line(context, None, LineTooLongError(f"a line has at most {MAX_LINE} bytes"))
 
     def _bad_line(self, context: Context, id: int | None, error: RequestError) -> None:
-        context.answer(id, error)
+        context.refuse(id, error)
         context.bad_lines += 1
         self._charge(context, 1.0)
         if context.bad_lines > MAX_BAD_LINES:

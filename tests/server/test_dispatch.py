@@ -186,6 +186,15 @@ class Held(ServerTestCase):
             self.assertEqual(len(alice.seen("ok")), 46 + step)
         self.assertEqual([line["id"] for line in alice.lines[count:]], list(range(2, 102)))
 
+    async def test_below_the_rate_reading_never_pauses(self) -> None:
+        """However long it goes on."""
+        server = await self.serve(request_rate=8.0, request_burst=50.0)
+        alice = await server.user("alice")
+        for _ in range(200):
+            server.time.advance(0.125)
+            await alice.do("status", user="alice")
+            self.assertFalse(alice.connection.paused)
+
     async def test_a_connection_that_goes_while_held_leaves_no_timer(self) -> None:
         """Its place is free at once."""
         server = await self.serve(request_rate=1.0, request_burst=10.0)

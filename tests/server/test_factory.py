@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encchat import __version__
 from encchat.limits import HANG_UP_SECONDS
+from encchat.wire import Kicked
 from tests.server.harness import LIMIT, ServerTestCase, ulid
 
 
@@ -77,6 +78,14 @@ class Goodbye(ServerTestCase):
         self.assertFalse(done.called)
         server.time.advance(0.2)
         self.assertTrue(done.called)
+
+    async def test_who_is_being_hung_up_already_hears_one_last_line(self) -> None:
+        """A kick and a stop in one turn: the kick was first."""
+        server = await self.serve()
+        bob = await server.user("bob")
+        server.factory.services.expel("bob", Kicked(by="root"))
+        await server.factory.say_goodbye("bye")
+        self.assertEqual([line["type"] for line in bob.lines[-2:]], ["welcome", "kicked"])
 
     async def test_an_empty_server_stops_at_once(self) -> None:
         """There is nobody to wait for."""
