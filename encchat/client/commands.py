@@ -44,9 +44,6 @@ class Actor(Protocol):
     def go(self, conversation: str) -> None:
         """Bare lines go to ``conversation`` from now on."""
 
-    def hang_up(self) -> None:
-        """End the session this client is in."""
-
     def confirm_admin(self, password: str) -> None:
         """Confirm the password for admin commands; an empty one is asked for."""
 
@@ -138,7 +135,7 @@ def _connect(actor: Actor, arguments: str) -> None:
 
 def _goodbye(actor: Actor, arguments: str) -> None:
     _nothing("/goodbye", arguments)
-    actor.hang_up()
+    actor.ask("/goodbye", wire.Goodbye)
 
 
 def _secure(_actor: Actor, _arguments: str) -> None:

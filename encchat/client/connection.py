@@ -21,8 +21,9 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from encchat import wire
-from encchat.client.core import Answer, ClientCore
+from encchat.client.core import ClientCore
 from encchat.client.login import error_from
+from encchat.client.requests import Answer
 from encchat.errors import CannotConnectError, ChannelError, ConfigurationError
 from encchat.limits import CLOSE_SECONDS, CONNECT_SECONDS, MAX_SERVER_LINE
 from encchat.links import Address

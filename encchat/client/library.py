@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 
 from encchat import wire
 from encchat.client.connection import Server
-from encchat.client.core import Answer, ClientCore, Question, State
+from encchat.client.core import ClientCore, Question, State
 from encchat.client.events import ScreenEvent
 from encchat.client.home import Home
 from encchat.client.login import Credentials, error_from
+from encchat.client.requests import Answer
 from encchat.client.runner import Patience, Runner
 from encchat.errors import NotConnectedError, OverloadedError, PinMismatchError, UsageError
 from encchat.limits import MAX_DEVICE_NAME, MAX_UNREAD_EVENTS

@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 
 from encchat import wire
 from encchat.client.connection import ClientConnection, Server, open_connection
-from encchat.client.core import ClientCore, Question
+from encchat.client.core import ClientCore, Ending, Question
 from encchat.client.events import ScreenEvent
 from encchat.client.home import Home
 from encchat.client.login import Credentials, log_in
@@ -99,7 +99,7 @@ class Runner:
         if self._core.finished and not self._ending:
             self._ending = True
             self._reactor.callLater(0, self._stop)
-        elif self._core.quitting and self._quit_timer is None:
+        elif self._core.ending is Ending.QUITTING and self._quit_timer is None:
             self._quit_timer = self._reactor.callLater(QUIT_SECONDS, self._quit_late)
 
     def _quit_late(self) -> None:

@@ -10,6 +10,7 @@ from encchat import wire
 from encchat.client import events, generic
 from encchat.client.classic import CLASSIC_WORDS, from_classic
 from encchat.client.commands import BY_VERB, COMMANDS
+from encchat.client.core import Ending
 from encchat.errors import UsageError
 from encchat.limits import MAX_REASON
 from tests.client.table import ROLL, ready
@@ -303,7 +304,7 @@ class Classic(SynchronousTestCase):
         classic = ready(classic=True)
         classic.type("online", "-q")
         self.assertEqual(classic.verbs(), ["users"])
-        self.assertTrue(classic.core.quitting)
+        self.assertIs(classic.core.ending, Ending.QUITTING)
 
     def test_a_classic_word_without_its_arguments_is_not_sent_as_text(self) -> None:
         """``-m bob`` is a mistake, not a message to everybody."""

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.core import State, iso_time
+from encchat.client.core import State
+from encchat.client.screen import iso_time
 from encchat.limits import MAX_BODY, MAX_ENCODED_BODY, MAX_KNOWN_NAMES, MAX_LINE
 from tests.client.table import Table, new_core, ready
 

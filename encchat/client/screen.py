@@ -1,0 +1,45 @@
+"""What the server says, as the screen events that show it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from encchat import wire
+from encchat.client import events
+
+
+def message(said: wire.Message) -> events.Message:
+    """A message; nothing is encrypted end to end or signed in this version."""
+    return events.Message(
+        conversation=said.conversation,
+        kind=said.kind,
+        seq=said.seq,
+        sender=said.sender,
+        text=said.body,
+        time=iso_time(said.time),
+        ulid=said.ulid,
+        encryption="none",
+        signature="none",
+        trust="none",
+    )
+
+
+def sent(result: wire.Sent) -> events.Sent:
+    """This client's own message, accepted."""
+    return events.Sent(ulid=result.ulid, conversation=result.conversation, seq=result.seq)
+
+
+def status(result: wire.UserStatus) -> events.Status:
+    """One account's presence."""
+    seen = None if result.last_seen is None else iso_time(result.last_seen)
+    return events.Status(user=result.user, presence=result.presence, last_seen=seen)
+
+
+def iso_time(milliseconds: int) -> str:
+    """ISO 8601 in UTC with milliseconds, of ms since 1970; "unknown" for what no calendar has."""
+    seconds, rest = divmod(milliseconds, 1000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "unknown"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
