@@ -38,6 +38,7 @@ class Addresses(SynchronousTestCase):
             "host/path",
             "http://host",
             "user@host",
+            "two words",
             "[::1",
             "host:-1",
         ):

@@ -63,11 +63,11 @@ class SecureFactory(Factory):
 
     def doStart(self) -> None:
         self.wrapped_factory.doStart()
-        super().doStart()  # type: ignore[no-untyped-call]
+        super().doStart()
 
     def doStop(self) -> None:
         self.wrapped_factory.doStop()
-        super().doStop()  # type: ignore[no-untyped-call]
+        super().doStop()
 
     def logPrefix(self) -> str:
         wrapped = self.wrapped_factory
