@@ -77,7 +77,7 @@ class Hub:
             try:
                 write_line(line)
             except Exception:  # noqa: BLE001 - one broken receiver must not cost the others their line
-                where = trace(Failure())  # type: ignore[no-untyped-call]
+                where = trace(Failure())
                 log.error("a receiver was hung up: {trace}", event="receiver-broke", trace=where)
                 receiver.break_off()
 
