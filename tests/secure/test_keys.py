@@ -86,18 +86,24 @@ class KeyFileTests(FileTestCase):
 
     def test_made_by_many_at_once(self) -> None:
         """Several who start together all get the key of the one who was first."""
-        ready, keys = Barrier(8), set()
+        ready, keys = Barrier(8), list[bytes]()
 
         def make() -> None:
             ready.wait()
-            keys.add(load_or_make_static(self.path).public_key().public_bytes_raw())
+            keys.append(load_or_make_static(self.path).public_key().public_bytes_raw())
 
         threads = [Thread(target=make) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(len(keys), 1)
+        self.assertEqual((len(keys), len(set(keys))), (8, 1))
+        self.assertEqual(os.listdir(self.directory), ["key.pem"])
+
+    def test_a_link_to_nowhere(self) -> None:
+        """A name that is taken by a dangling link is not written over; what is missing is its target."""
+        self.path.symlink_to(self.directory / "missing.pem")
+        self.check_refused(load_or_make_static, "No such file")
         self.assertEqual(os.listdir(self.directory), ["key.pem"])
 
     def test_a_key_others_can_read_is_refused(self) -> None:
