@@ -298,6 +298,26 @@ class Ending(TestCase):
             self.assertEqual(await client.exits(), Exit.FINE, name)
             self.assertEqual(client.errors, "")
 
+    async def test_a_server_that_does_not_answer_cannot_hold_who_quits(self) -> None:
+        """After a few seconds the client leaves and says what is lost; ``/quit`` again would not wait."""
+        server = await start_server(self, "--registration", "open")
+        alice = await joined(self, server, "alice")
+        alice.type("/users")
+        await alice.wait_for("users")
+        server.signal("STOP")
+        alice.type("hello", "/quit")
+        self.assertIn("1 of what was typed was not accepted", await first_error(alice))
+        self.assertEqual(await alice.exits(), Exit.FINE)
+
+    async def test_quit_said_twice_ends_the_waiting_for_a_connection(self) -> None:
+        """Nobody has to wait for a server that does not come."""
+        server = await start_server(self)
+        await server.stops()
+        client = start_client(self, server.address, "--user", "alice", "--retry", "60")
+        await client.wait_for("reconnecting")
+        client.type("/quit", "/quit")
+        self.assertEqual(await client.exits(), Exit.FINE)
+
     async def test_a_home_that_cannot_be_used_ends_with_7(self) -> None:
         """A damaged file is named."""
         home = directory(self)
