@@ -38,7 +38,7 @@ def find_suites() -> dict[str, Suite]:
         wrong = _wrong_with(suite, suites)
         if wrong:
             _log.warn(
-                "a plugin's suite is left out, {wrong}: {suite}", event="suite-left-out", wrong=wrong, suite=suite
+                "a plugin's suite is left out, {wrong}: {suite}", event="suite_left_out", wrong=wrong, suite=suite
             )
         else:
             suites[suite.name] = suite

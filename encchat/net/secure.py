@@ -126,7 +126,7 @@ class SecureServerFactory(SecureFactory):
     def failed(self, connection: SecureProtocol, broken: ChannelError) -> None:
         self._log.warn(
             "the channel with {address} failed: {code}",
-            event="channel-failed",
+            event="channel_failed",
             address=_text(connection.address),
             code=broken.code,
         )
@@ -144,7 +144,7 @@ class SecureServerFactory(SecureFactory):
             return
         self._log.warn(
             "connections not admitted: {count}, the last from {address}",
-            event="not-admitted",
+            event="not_admitted",
             count=self._refused,
             address=host,
         )

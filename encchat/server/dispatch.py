@@ -130,7 +130,7 @@ class Dispatcher:
     def _refusal(self, context: Context, command: Command, request: Request, failure: Failure) -> RequestError:
         error = failure.value
         if not isinstance(error, RequestError):
-            log.error("{verb} broke: {trace}", event="command-broke", verb=command.verb, trace=trace(failure))
+            log.error("{verb} broke: {trace}", event="command_broke", verb=command.verb, trace=trace(failure))
             return InternalError(_BROKE)
         if isinstance(error, ForbiddenError):
             self._log_forbidden(context, command, request, error)

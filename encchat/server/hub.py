@@ -78,7 +78,7 @@ class Hub:
                 write_line(line)
             except Exception:  # noqa: BLE001 - one broken receiver must not cost the others their line
                 where = trace(Failure())
-                log.error("a receiver was hung up: {trace}", event="receiver-broke", trace=where)
+                log.error("a receiver was hung up: {trace}", event="receiver_broke", trace=where)
                 receiver.break_off()
 
     def _receivers(self, to: tuple[str, ...] | None) -> list[tuple[Receiver, Callable[[bytes], None]]]:

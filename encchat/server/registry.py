@@ -97,7 +97,7 @@ def default_registry(plugins: Iterable[Command] = ()) -> Registry:
         try:
             Registry([*chosen, plugin])
         except (ConfigurationError, AttributeError, TypeError) as error:
-            log.error("a command plugin is left out: {why}", event="plugin-refused", why=str(error))
+            log.error("a command plugin is left out: {why}", event="plugin_refused", why=str(error))
         else:
             chosen.append(plugin)
     return Registry(chosen)

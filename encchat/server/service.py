@@ -240,7 +240,7 @@ class ChatService(service.Service):
         try:
             self.parts.apply(self.parts.reload())
         except EncchatError as problem:
-            self._log.error("the configuration stays as it was: {reason}", event="not-reloaded", reason=problem.text)
+            self._log.error("the configuration stays as it was: {reason}", event="not_reloaded", reason=problem.text)
         else:
             self._log.info("the configuration was read again", event="reloaded")
 

@@ -82,4 +82,4 @@ class Services:
         seen.addErrback(self._broke)
 
     def _broke(self, failure: Failure) -> None:
-        log.error("the store failed: {trace}", event="store-broke", trace=trace(failure))
+        log.error("the store failed: {trace}", event="store_broke", trace=trace(failure))

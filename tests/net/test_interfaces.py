@@ -88,7 +88,7 @@ class SuitePluginTests(SynchronousTestCase):
             suites = find_suites()
         self.assertEqual(suites.keys(), default_suites().keys())
         self.assertIs(type(suites["noise"]), type(default_suites()["noise"]))
-        self.assertEqual([line["event"] for line in logs if "event" in line], ["suite-left-out"])
+        self.assertEqual([line["event"] for line in logs if "event" in line], ["suite_left_out"])
 
     def test_plugin_needs_a_name_that_fits_the_preamble(self) -> None:
         """Names that could not be asked for are left out and logged."""
@@ -96,7 +96,7 @@ class SuitePluginTests(SynchronousTestCase):
             self.drop_in(f"net_test_name{number}.py", FOURTH.format(name=name))
         with capturedLogs() as logs:
             self.assertEqual(find_suites().keys(), default_suites().keys())
-        self.assertEqual([line["event"] for line in logs if "event" in line], ["suite-left-out"] * 5)
+        self.assertEqual([line["event"] for line in logs if "event" in line], ["suite_left_out"] * 5)
 
     def test_half_a_suite_is_left_out(self) -> None:
         """An object that says it is a suite and is not costs a log line, not the server."""

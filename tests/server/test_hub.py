@@ -73,7 +73,7 @@ class Delivering(SynchronousTestCase):
         self.hub.deliver(Delivery(None, EVENT))
         self.assertEqual([len(each.lines) for each in (self.phone, self.bob)], [1, 1])
         self.assertEqual([each.hung_up for each in (self.laptop, self.phone, self.bob)], [True, False, False])
-        self.assertEqual([event["event"] for event in events], ["receiver-broke"])
+        self.assertEqual([event["event"] for event in events], ["receiver_broke"])
         self.assertNotIn("canary", repr(events))
 
     def test_who_was_removed_receives_nothing(self) -> None:

@@ -191,7 +191,7 @@ class Durable(ServerTestCase):
         code, text = await alice.refused("send", conversation="lobby", ulid=ulid(1), body="canary")
         self.assertEqual((code, "send it again later" in text), ("internal", True))
         self.assertEqual(bob.seen("message"), [])
-        self.assertIn("store-broke", [event.get("event") for event in logs])
+        self.assertIn("store_broke", [event.get("event") for event in logs])
 
 
 class Bursts(ServerTestCase):

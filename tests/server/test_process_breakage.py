@@ -452,7 +452,7 @@ class SecrecyTests(ProcessCase):
             else:
                 client.write(line)
             await client.closed()
-            await self.server.wait_for("channel-failed", code="record")
+            await self.server.wait_for("channel_failed", code="record")
         self.assertEqual(len([line for line in watcher.lines if isinstance(line, Message)]), 0)
 
     async def test_passwords_cannot_be_tried_without_limit(self) -> None:

@@ -95,7 +95,7 @@ class FirstStartTests(TestCase):
         await client.hears(Welcome, server="Renamed", motd="", registration="open")
         config.write_text("server_name = 5\n", encoding="utf-8")
         server.signal("HUP")
-        self.assertIn("server_name = 5 is not a text", (await server.wait_for("not-reloaded"))["reason"])
+        self.assertIn("server_name = 5 is not a text", (await server.wait_for("not_reloaded"))["reason"])
         client = await raw.connect(self, server.port)
         await client.hears(Welcome, server="Renamed")
 

@@ -156,7 +156,7 @@ class Plugins(SynchronousTestCase):
         globalLogPublisher.addObserver(events.append)
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
         self.registry = default_registry(plugins)
-        return [event["why"] for event in events if event.get("event") == "plugin-refused"]
+        return [event["why"] for event in events if event.get("event") == "plugin_refused"]
 
     def test_a_plugin_adds_a_command(self) -> None:
         """It stands in the list like the built-in ones and its request is decoded."""

@@ -238,7 +238,7 @@ class Secrecy(ServerTestCase):
         for way in WAYS:
             code, text = await alice.refused("break", way=way, text=CANARY)
             self.assertEqual((code, text), ("internal", "something broke on the server; its log says what"))
-        traces = [event["trace"] for event in logs if event.get("event") == "command-broke"]
+        traces = [event["trace"] for event in logs if event.get("event") == "command_broke"]
         self.assertEqual(
             [trace.split(",")[0] for trace in traces],
             ["KeyError", "ValueError", "RuntimeError", "OSError", "TypeError"],
@@ -286,5 +286,5 @@ class Secrecy(ServerTestCase):
         alice.send("break", way="", text="")
         alice.vanish()
         late.errback(ValueError(CANARY))
-        self.assertIn("command-broke", [event.get("event") for event in logs])
+        self.assertIn("command_broke", [event.get("event") for event in logs])
         self.assertNotIn(CANARY, "".join(map(repr, logs)))

@@ -61,7 +61,7 @@ def _stored(
     context: Context, sender: Account, request_id: int, route: Route, message: NewMessage, outcome: Stored | StoreError
 ) -> None:
     if isinstance(outcome, StoreError):
-        log.error("a message was not stored: {why}", event="store-broke", why=outcome.text)
+        log.error("a message was not stored: {why}", event="store_broke", why=outcome.text)
         context.finish(request_id, InternalError("the server could not store the message; send it again later"))
         return
     services = context.services
