@@ -51,7 +51,8 @@ def parse_address(text: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{text} is no address: HOST or HOST:PORT, like localhost:5000") from None
-    if not host or any(mark.isspace() for mark in host) or parts.path or parts.query or parts.fragment or parts.username is not None:
+    extra = parts.path or parts.query or parts.fragment or parts.username is not None
+    if not host or extra or any(mark.isspace() for mark in host):
         raise ConfigurationError(f"{text or 'nothing'} is no address: HOST or HOST:PORT, like localhost:5000")
     return Address(host, DEFAULT_PORT if port is None else port)
 

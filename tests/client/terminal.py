@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import termios
 import time
@@ -12,9 +11,23 @@ from pathlib import Path
 import pexpect
 import pyte
 
+from tests.processes import _CLIENT, _measured, environment
+
 ROOT = Path(__file__).parents[2]
+DRIVER = "from tests.client.face_driver import main; main()"
+CLIENT = _CLIENT
 LIMIT = 20.0
 """Seconds anything awaited may take on a busy machine."""
+
+
+def command(code: str, arguments: Sequence[str]) -> list[str]:
+    """``python -c code arguments``, measured if this process is."""
+    return [sys.executable, "-c", _measured(code), *arguments]
+
+
+def surroundings(home: Path) -> dict[str, str]:
+    """The environment of a child at ``home``: the encchat under test before this tree, times in UTC."""
+    return environment(home, {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "TZ": "UTC"})
 
 
 class Screen(pyte.Screen):
@@ -29,17 +42,11 @@ class Screen(pyte.Screen):
 class Terminal:
     """A child program on a terminal of ``columns`` by ``rows``."""
 
-    def __init__(self, arguments: Sequence[str], columns: int = 80, rows: int = 24, **environment: str) -> None:
+    def __init__(self, home: Path, code: str, *arguments: str, columns: int = 80, rows: int = 24) -> None:
         self.screen = Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
-        self.child = pexpect.spawn(
-            sys.executable,
-            list(arguments),
-            dimensions=(rows, columns),
-            cwd=str(ROOT),
-            env=os.environ | {"TERM": "xterm-256color", "TZ": "UTC"} | environment,
-            echo=True,
-        )
+        program, *rest = command(code, arguments)
+        self.child = pexpect.spawn(program, rest, dimensions=(rows, columns), cwd=str(home), env=surroundings(home))
         self.child.delaybeforesend = None
         self.raw = b""
         self.screen.answer = self.send

@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from encchat.limits import MAX_TYPED_LINE
 from tests.client.terminal import LIMIT, ROOT, Terminal
 
-DRIVER = ("-m", "tests.client.face_driver")
 
 
 def run(face: str, typed: bytes, mode: str = "") -> subprocess.CompletedProcess[bytes]:
@@ -210,7 +209,7 @@ class PlainOnATerminal(SynchronousTestCase):
     """The plain face asked for by name on a terminal."""
 
     def setUp(self) -> None:
-        self.terminal = Terminal([*DRIVER, "plain"])
+        self.terminal = Terminal(directory(self), DRIVER, "plain")
         self.addCleanup(self.terminal.close)
         self.terminal.until_shows("ready")
 

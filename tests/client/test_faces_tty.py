@@ -6,7 +6,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.client.terminal import Terminal
 
-DRIVER = ("-m", "tests.client.face_driver")
 TOOLBAR = "lobby   FREE   connected"
 CTRL_C, CTRL_D, CTRL_U, TAB, ENTER, LEFT, UP = "\x03", "\x04", "\x15", "\t", "\r", "\x1b[D", "\x1b[A"
 
@@ -15,7 +14,7 @@ class OnATerminal(SynchronousTestCase):
     """The driver on a terminal; `terminal` is ready for a line."""
 
     def start(self, columns: int = 80, rows: int = 24, mode: str = "") -> Terminal:
-        terminal = Terminal([*DRIVER, "auto", mode], columns, rows)
+        terminal = Terminal(directory(self), DRIVER, "auto", mode, columns=columns, rows=rows)
         self.addCleanup(terminal.close)
         terminal.until_shows("Password:" if mode == "password" else TOOLBAR)
         return terminal
