@@ -1,24 +1,33 @@
 """The plain and the json face of a real process on real pipes (tests/client/face_driver.py)."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from threading import Timer
 from typing import IO, Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.limits import MAX_TYPED_LINE
-from tests.client.terminal import LIMIT, ROOT, Terminal
+from tests.client.terminal import DRIVER, LIMIT, Terminal, command, surroundings
+from tests.processes import directory
 
 
-
-def run(face: str, typed: bytes, mode: str = "") -> subprocess.CompletedProcess[bytes]:
-    """The driver with ``typed`` on its standard input."""
+def talk(
+    test: SynchronousTestCase, face: str, typed: bytes | None, stdin: IO[bytes] | None = None, stdout: Any = None
+) -> subprocess.CompletedProcess[bytes]:
+    """The driver to its end, with ``typed`` on its standard input or with these streams."""
+    home = directory(test)
+    streams: dict[str, Any] = {"input": typed} if stdin is None else {"stdin": stdin}
     return subprocess.run(
-        [sys.executable, *DRIVER, face, mode], input=typed, capture_output=True, cwd=ROOT, timeout=LIMIT, check=False
+        command(DRIVER, [face]),
+        stdout=stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=home,
+        env=surroundings(home),
+        timeout=LIMIT,
+        check=False,
+        **streams,
     )
 
 
@@ -30,19 +39,11 @@ def said(text: str) -> str:
 class OnPipes(SynchronousTestCase):
     """A process whose standard streams are pipes."""
 
-    def setUp(self) -> None:
-        zone = os.environ.get("TZ")
-        os.environ["TZ"] = "UTC"
-        self.addCleanup(lambda: os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone))
-
-    def spawn(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+    def spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The driver, its input open."""
+        home, pipe = directory(self), subprocess.PIPE
         process = subprocess.Popen(
-            [sys.executable, *DRIVER, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=more.get("stdout", subprocess.PIPE),
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
+            command(DRIVER, arguments), stdin=pipe, stdout=pipe, stderr=pipe, cwd=home, env=surroundings(home)
         )
         self.addCleanup(process.wait)
         for stream in (process.stdin, process.stdout, process.stderr):
@@ -55,7 +56,7 @@ class OnPipes(SynchronousTestCase):
 
     def test_plain_line_in_line_out(self) -> None:
         """Each line typed is taken, each event shown; the last line needs no line feed, a CR LF is a line end too."""
-        done = run("plain", b"one\r\ntwo\nthree")
+        done = talk(self, "plain", b"one\r\ntwo\nthree")
         self.assertEqual(
             done.stdout.decode().splitlines(),
             ["* ready", said("one"), said("two"), said("three"), "* input ended"],
@@ -64,11 +65,11 @@ class OnPipes(SynchronousTestCase):
 
     def test_plain_is_the_face_of_a_pipe(self) -> None:
         """Without a name it is chosen."""
-        self.assertEqual(run("auto", b"").stdout, b"* ready\n* input ended\n")
+        self.assertEqual(talk(self, "auto", b"").stdout, b"* ready\n* input ended\n")
 
     def test_json_one_object_a_line(self) -> None:
         """Every line of the output is one JSON object."""
-        done = run("json", "grüße\u2028\n/flood 2\n".encode())
+        done = talk(self, "json", "grüße\u2028\n/flood 2\n".encode())
         events = [json.loads(line) for line in done.stdout.split(b"\n")[:-1]]
         self.assertEqual([event["type"] for event in events], ["notice", *["message"] * 3, "notice"])
         self.assertEqual(events[1]["text"], "grüße\u2028")
@@ -94,10 +95,12 @@ class OnPipes(SynchronousTestCase):
 
     def test_no_input_at_all(self) -> None:
         """A process started without a standard input sees it as ended at once."""
+        home = directory(self)
         done = subprocess.run(
-            ["sh", "-c", f"{sys.executable} {' '.join(DRIVER)} json <&-"],
+            ["sh", "-c", 'exec "$@" <&-', "sh", *command(DRIVER, ["json"])],
             capture_output=True,
-            cwd=ROOT,
+            cwd=home,
+            env=surroundings(home),
             timeout=LIMIT,
             check=False,
         )
@@ -106,17 +109,12 @@ class OnPipes(SynchronousTestCase):
 
     def test_regular_files(self) -> None:
         """Input from a file and output to a file work like pipes."""
-        directory = self.mktemp()
-        os.mkdir(directory)
-        source, target = os.path.join(directory, "in"), os.path.join(directory, "out")
-        with open(source, "wb") as file:
-            file.write(b"line\n" * 5000)
-        with open(source, "rb") as stdin, open(target, "wb") as stdout:
-            subprocess.run(
-                [sys.executable, *DRIVER, "plain"], stdin=stdin, stdout=stdout, cwd=ROOT, timeout=LIMIT, check=True
-            )
-        with open(target, encoding="utf-8") as file:
-            self.assertEqual(file.read().splitlines(), ["* ready", *[said("line")] * 5000, "* input ended"])
+        home = directory(self)
+        source, target = home / "in", home / "out"
+        source.write_bytes(b"line\n" * 5000)
+        with source.open("rb") as stdin, target.open("wb") as stdout:
+            talk(self, "plain", None, stdin, stdout)
+        self.assertEqual(target.read_text().splitlines(), ["* ready", *[said("line")] * 5000, "* input ended"])
 
     def test_output_reader_gone(self) -> None:
         """When whoever read the output is gone the client quits; no traceback, though its input stays open."""
@@ -142,19 +140,19 @@ class OnPipes(SynchronousTestCase):
 
     def test_a_flood_comes_out_whole(self) -> None:
         """More output than any pipe holds arrives complete and in order, the end of the input notwithstanding."""
-        done = run("json", b"/flood 50000\n")
+        done = talk(self, "json", b"/flood 50000\n")
         texts = [json.loads(line)["text"] for line in done.stdout.splitlines()]
         self.assertEqual(texts[1:-1], [f"flood {number} of 50000" for number in range(50_000)])
 
     def test_long_pasted_lines(self) -> None:
         """Lines far over a terminal's 4,096 bytes come through whole."""
         lines = [b"x" * length for length in (4095, 4096, 4097, MAX_TYPED_LINE)]
-        done = run("plain", b"\n".join(lines))
+        done = talk(self, "plain", b"\n".join(lines))
         self.assertEqual(done.stdout.decode().splitlines()[1:-1], [said(line.decode()) for line in lines])
 
     def test_line_too_long(self) -> None:
         """A line over the limit is an error, and the next one is taken."""
-        done = run("json", b"x" * (3 * MAX_TYPED_LINE) + b"\nnext\n")
+        done = talk(self, "json", b"x" * (3 * MAX_TYPED_LINE) + b"\nnext\n")
         events = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([event.get("code") or event["text"] for event in events[1:3]], ["line-too-long", "next"])
         self.assertIn(str(MAX_TYPED_LINE), events[1]["text"])
@@ -162,7 +160,7 @@ class OnPipes(SynchronousTestCase):
     def test_invalid_utf_8(self) -> None:
         """A line that is no UTF-8 is an error that names the byte, and the next one is taken."""
         for bad in (b"ab\xff", b"ab\xed\xa0\x80", b"ab\xc0\x80", b"ab\xe2\x82"):
-            done = run("json", bad + b"\nnext\n")
+            done = talk(self, "json", bad + b"\nnext\n")
             events = [json.loads(line) for line in done.stdout.splitlines()]
             self.assertEqual([event.get("code") or event["text"] for event in events[1:3]], ["malformed", "next"])
             self.assertIn(f"byte 3 is 0x{bad[2]:02x}", events[1]["text"])
@@ -170,14 +168,14 @@ class OnPipes(SynchronousTestCase):
     def test_any_bytes_at_all(self) -> None:
         """Half a megabyte of noise makes errors, and the face goes on."""
         noise = bytes(range(256)) * 2000
-        done = run("plain", noise + b"\nstill here\n")
+        done = talk(self, "plain", noise + b"\nstill here\n")
         self.assertIn(said("still here"), done.stdout.decode())
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_nobody_to_ask(self) -> None:
         """On a pipe a question is an error that says what was wanted."""
         for face in ("plain", "json"):
-            self.assertIn(b"Password", run(face, b"/secret\n").stdout.splitlines()[1])
+            self.assertIn(b"Password", talk(self, face, b"/secret\n").stdout.splitlines()[1])
 
     def test_signals_write_out_what_is_left(self) -> None:
         """SIGTERM and SIGINT end it after the output is written."""

@@ -4,7 +4,8 @@ import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.client.terminal import Terminal
+from tests.client.terminal import DRIVER, Terminal
+from tests.processes import directory
 
 TOOLBAR = "lobby   FREE   connected"
 CTRL_C, CTRL_D, CTRL_U, TAB, ENTER, LEFT, UP = "\x03", "\x04", "\x15", "\t", "\r", "\x1b[D", "\x1b[A"
@@ -176,6 +177,7 @@ class Questions(OnATerminal):
         terminal.until_shows("Password:")
         terminal.send("hunter2" + ENTER)
         terminal.until(lambda lines: "* answer 'hunter2'" in lines and lines[-2:-1] == ["lobby> a drft"])
+        self.assertEqual(terminal.lines().count("lobby> a drft"), 1)
         terminal.send("a")
         terminal.until(lambda lines: lines[-2:-1] == ["lobby> a draft"])
 

@@ -1,0 +1,96 @@
+"""Two people on two terminals, talking through a real server."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+from tests.client.terminal import CLIENT, Terminal
+from tests.processes import ServerProcess, directory, start_client, start_server
+
+PASSWORD = "correct horse battery"
+CTRL_C, ENTER = "\x03", "\r"
+WIDE = {"columns": 100, "rows": 30}
+
+
+class TwoTerminals(TestCase):
+    """The whole of encchat, as two people see it."""
+
+    timeout = 120
+
+    def sit_down(self, *arguments: str, home: Path | None = None) -> Terminal:
+        """A client on a terminal."""
+        home = home or directory(self)
+        terminal = Terminal(home, CLIENT, *arguments, "--home", str(home), **WIDE)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def register(self, server: ServerProcess, name: str, *arguments: str) -> Terminal:
+        """A person who makes an account by typing."""
+        terminal = self.sit_down(*(arguments or (server.address, "--register")))
+        terminal.until_shows("User name:")
+        terminal.send(name + ENTER)
+        terminal.until_shows("Choose a password")
+        terminal.send(PASSWORD + ENTER)
+        terminal.until_shows("The same again")
+        terminal.send(PASSWORD + ENTER)
+        terminal.until_shows(f"logged in as {name}")
+        terminal.until_shows("lobby   FREE   connected")
+        return terminal
+
+    async def test_two_people_talk(self) -> None:
+        """By link and by registration, in the lobby, between themselves, in a session; then one is kicked."""
+        server = await start_server(self, "--registration", "open")
+        alice = self.register(server, "alice", await server.invite())
+        bob = self.register(server, "bob")
+        for terminal in (alice, bob):
+            self.assertNotIn(PASSWORD.encode(), terminal.raw)
+        alice.send("hello everybody" + ENTER)
+        bob.until_shows("[lobby] alice: hello everybody")
+        bob.send("/msg alice psst" + ENTER)
+        alice.until_shows("[@bob] bob: psst")
+        alice.send("/connect bob" + ENTER)
+        alice.until_shows("session with bob started")
+        bob.until_shows("@alice   BUSY   connected")
+        bob.send("in the call" + ENTER)
+        alice.until_shows("[@bob] bob: in the call")
+        alice.send("/goodbye" + ENTER)
+        bob.until_shows("session with alice ended")
+        alice.send("/admin" + ENTER)
+        alice.until_shows("Your password")
+        alice.send(PASSWORD + ENTER)
+        alice.until_shows("admin commands work")
+        alice.send("/kick bob too loud" + ENTER)
+        bob.until_shows("you were kicked by alice: too loud")
+        bob.until_ended()
+        self.assertTrue(bob.echoes())
+        self.assertEqual(bob.exit_code(), 5)
+        alice.send(CTRL_C)
+        self.assertEqual(alice.exit_code(), 0)
+
+    async def test_hostile_text_does_not_reach_the_terminal(self) -> None:
+        """What another client sends is spelled out on the screen; not one of its controls is in the bytes."""
+        server = await start_server(self, "--registration", "open")
+        alice = self.register(server, "alice")
+        mallory = start_client(
+            self, server.address, "--user", "mallory", "--register", environ={"ENCCHAT_PASSWORD": PASSWORD}
+        )
+        mallory.type("\x1b]0;owned\x07\x1b[2J\x9b1m\u202eesrever\u200b\r* forged")
+        await mallory.wait_for("sent")
+        alice.until_shows("mallory: <U+001B>]0;owned<U+0007><U+001B>[2J<U+009B>1m<U+202E>esrever<U+200B>")
+        for sequence in ("\x1b]0;owned", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u200b"):
+            self.assertNotIn(sequence.encode(), alice.raw)
+
+    async def test_a_draft_outlives_the_server(self) -> None:
+        """While the server is away what is typed stays, what is sent waits; both go on when it is back."""
+        server = await start_server(self, "--registration", "open")
+        alice = self.register(server, "alice")
+        await server.stops()
+        alice.until_shows("reconnecting")
+        alice.send("sent meanwhile" + ENTER + "a draft")
+        alice.until_shows("1 waiting")
+        again = await start_server(self, f"--port={server.port}", data_dir=server.data_dir)
+        alice.until(lambda lines: lines[-2:] == ["lobby> a draft", " lobby   FREE   connected"])
+        bob = start_client(self, again.address, "--user", "alice", "--follow", environ={"ENCCHAT_PASSWORD": PASSWORD})
+        await bob.wait_for("logged_in")
+        alice.send(" goes out" + ENTER)
+        self.assertEqual((await bob.wait_for("message", text="a draft goes out"))["seq"], 2)
