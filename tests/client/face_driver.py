@@ -82,6 +82,12 @@ class Driver:
     def do_question(self, rest: str) -> None:
         self.ask(self.face.ask("Name: "))
 
+    def do_withdraw(self, rest: str) -> None:
+        """Two questions, taken back before they are answered, the one that waits first."""
+        first, second = self.ask(self.face.ask("Name: ")), self.ask(self.face.ask("Town: "))
+        self.reactor.callLater(0.1, second.cancel)
+        self.reactor.callLater(0.2, first.cancel)
+
     def do_twice(self, rest: str) -> None:
         self.do_question(rest)
         self.do_secret(rest)

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import sys
 from io import StringIO
 from typing import Any
 
@@ -172,10 +173,12 @@ class LineFaces(TestCase):
 
     async def test_unread_output_over_the_limit_quits(self) -> None:
         """One byte over the limit means that nobody reads: the client is told to quit."""
+        self.patch(sys, "stderr", StringIO())
         face = self.face(max_unread=100)
         face.start(self.typed, lambda: None)
         face.show(events.Notice(text="x" * 100))
         await self.ended
+        self.assertIn("nobody reads the output", sys.stderr.getvalue())
         self.assertEqual(self.lines, ["/quit"])
         await face.stop()
 
@@ -230,6 +233,18 @@ class LineFaces(TestCase):
         second = face.ask_secret("Password: ")
         await face.stop()
         await self.assertFailure(second, CancelledError)
+        await self.assertFailure(face.ask("Name: "), ConfigurationError)
+
+    async def test_ctrl_d_at_a_question_before_the_start(self) -> None:
+        """Whoever ends the input instead of an answer leaves; the start then says that it has ended."""
+        terminal, other = pty.openpty()
+        self.open |= {terminal, other}
+        face = self.face(stdin=other)
+        answer = face.ask("Name: ")
+        os.write(terminal, b"\x04")
+        await self.assertFailure(answer, CancelledError)
+        face.start(self.typed, lambda: self.ended.callback(None))
+        await self.ended
         await self.assertFailure(face.ask("Name: "), ConfigurationError)
 
     async def test_plain_spells_out_what_the_encoding_lacks(self) -> None:

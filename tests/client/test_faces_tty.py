@@ -192,6 +192,14 @@ class Questions(OnATerminal):
         lines = terminal.until_shows("answer 'pw'")
         self.assertIn("* answer 'al'", lines)
 
+    def test_questions_taken_back(self) -> None:
+        """A question nobody waits for any more goes from the screen, or never comes there."""
+        terminal = self.start()
+        terminal.send("/withdraw" + ENTER)
+        lines = terminal.until(lambda lines: lines.count("! left") == 2 and lines[-2:-1] == ["lobby>"])
+        self.assertNotIn("Name:", lines)
+        self.assertNotIn(b"Town:", terminal.raw)
+
     def test_ctrl_c_leaves_a_question_only(self) -> None:
         """Whoever does not want to answer goes back to the line."""
         terminal = self.start()

@@ -150,9 +150,10 @@ class LineFace:
 
     def input_ended(self) -> None:
         """No line will come any more."""
-        self._leave_question()
-        if self._on_end is not None and self._life in (Life.OPEN, Life.UNREAD):
-            self._on_end()
+        on_end = self._on_end
+        self._leave_question()  # who asked may start the face now, which tells them by itself
+        if on_end is not None and self._life in (Life.OPEN, Life.UNREAD):
+            on_end()
 
     def output_ended(self) -> None:
         """Whoever read the output has gone, or, after `stop`, all of it is written."""
