@@ -34,7 +34,7 @@ SECONDS = 20.0
 IMPORTED_FROM = Path(encchat.__file__).parent.parent
 """The tree or the site-packages under test; child processes take the same."""
 _TWISTD = "from twisted.scripts.twistd import run; run()"
-_CLIENT = "from encchat.client.__main__ import main; import sys; sys.exit(main())"
+CLIENT_CODE = "from encchat.client.__main__ import main; import sys; sys.exit(main())"
 _ADMIN = "from encchat.server.admin import main; import sys; sys.exit(main())"
 
 
@@ -200,12 +200,12 @@ def spawn(
     environ: Mapping[str, str] | None = None,
 ) -> None:
     """Start ``python -c code arguments``; the test's end ends it."""
-    command = [sys.executable, "-c", _measured(code), *arguments]
+    command = [sys.executable, "-c", measured(code), *arguments]
     reactor.spawnProcess(process, sys.executable, command, env=environment(cwd, environ), path=str(cwd))
     test.addCleanup(lambda: Deferred.fromCoroutine(process.ends()))
 
 
-def _measured(code: str) -> str:
+def measured(code: str) -> str:
     """The same code under coverage, if this process is; twistd ends by a signal, so its reactor has to save."""
     current = coverage.Coverage.current()
     if current is None:
@@ -253,7 +253,7 @@ def start_client(
     """Start ``encchat-client ADDRESS --face json``, with a home of its own unless one is given."""
     home = home or directory(test)
     client = JsonProcess()
-    spawn(test, client, _CLIENT, [address, "--face", "json", "--home", str(home), *options], home, environ)
+    spawn(test, client, CLIENT_CODE, [address, "--face", "json", "--home", str(home), *options], home, environ)
     return client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import termios
 import time
@@ -11,23 +12,29 @@ from pathlib import Path
 import pexpect
 import pyte
 
-from tests.processes import _CLIENT, _measured, environment
+from tests.processes import CLIENT_CODE, environment, measured
 
 ROOT = Path(__file__).parents[2]
 DRIVER = "from tests.client.face_driver import main; main()"
-CLIENT = _CLIENT
+CLIENT = CLIENT_CODE
 LIMIT = 20.0
 """Seconds anything awaited may take on a busy machine."""
 
 
 def command(code: str, arguments: Sequence[str]) -> list[str]:
     """``python -c code arguments``, measured if this process is."""
-    return [sys.executable, "-c", _measured(code), *arguments]
+    return [sys.executable, "-c", measured(code), *arguments]
 
 
 def surroundings(home: Path) -> dict[str, str]:
     """The environment of a child at ``home``: the encchat under test before this tree, times in UTC."""
     return environment(home, {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "TZ": "UTC"})
+
+
+def hear_signals() -> None:
+    """A job in the background of a script ignores SIGINT and would hand that on."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Screen(pyte.Screen):
@@ -46,7 +53,16 @@ class Terminal:
         self.screen = Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         program, *rest = command(code, arguments)
-        self.child = pexpect.spawn(program, rest, dimensions=(rows, columns), cwd=str(home), env=surroundings(home))
+        # The child hears signals as one that a shell started would.
+        self.child = pexpect.spawn(
+            program,
+            rest,
+            dimensions=(rows, columns),
+            cwd=str(home),
+            env=surroundings(home),
+            ignore_sighup=False,
+            preexec_fn=hear_signals,
+        )
         self.child.delaybeforesend = None
         self.raw = b""
         self.screen.answer = self.send
