@@ -141,6 +141,24 @@ class ForbiddenError(RequestError):
     code = "forbidden"
 
 
+class BannedError(RequestError):
+    """The account or address may not be here; the text says for how long and why."""
+
+    code = "banned"
+
+
+class MutedError(RequestError):
+    """The account may read but not send; the text says for how long and why."""
+
+    code = "muted"
+
+
+class UnknownDeviceError(RequestError):
+    """The account has no such device."""
+
+    code = "unknown-device"
+
+
 class UnknownUserError(RequestError):
     """There is no account of that name."""
 

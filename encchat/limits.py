@@ -43,6 +43,12 @@ MAX_BODY: Final = 16_384
 MAX_REQUEST_ID: Final = 2**53 - 1
 """Largest request id: every JSON reader holds it exactly."""
 
+MAX_PAGE: Final = 200
+"""Messages of one answer to `sync`, and rows of one list: with the longest bodies a few megabytes."""
+
+MAX_TARGET: Final = 64
+"""Characters of a name, address or network in a ban: the longest IPv6 network fits."""
+
 MAX_BAD_LINES: Final = 10
 """Malformed, oversize or unknown lines a connection may send before it is hung up."""
 

@@ -94,7 +94,57 @@ class Notice(_Line, frozen=True, kw_only=True, tag="notice"):
     text: str
 
 
-Result = LoggedIn | Sent | UserList | UserStatus | CommandList | AdminGranted | Notice
+class ConversationEntry(_Value, frozen=True, kw_only=True):
+    """One row of `ConversationList`: its last seq, the oldest kept (0: none kept), and this device's cursor."""
+
+    conversation: str
+    kind: Kind
+    last_seq: int
+    oldest: int
+    cursor: int
+
+
+class ConversationList(_Line, frozen=True, kw_only=True, tag="conversations"):
+    """All conversations of this account that have messages."""
+
+    conversations: list[ConversationEntry]
+
+
+class Listing(_Line, frozen=True, kw_only=True, tag="listing"):
+    """A table for people and programs: one text for each column in every row."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class Message(_Line, frozen=True, kw_only=True, tag="message"):
+    """A message of a conversation; ``conversation`` as the receiver calls it, ``time`` as in `Sent`."""
+
+    conversation: str
+    kind: Kind
+    seq: int
+    sender: str
+    ulid: str
+    time: int
+    body: str
+    scheme: str = "none"
+
+
+class Page(_Line, frozen=True, kw_only=True, tag="page"):
+    """Messages of one conversation in the order of their seqs; there are more if the last one is before ``last_seq``.
+
+    Seqs that are missing between two messages, or before the first, have been removed by retention.
+    """
+
+    conversation: str
+    messages: list[Message]
+    last_seq: int
+
+
+Result = (
+    LoggedIn | Sent | UserList | UserStatus | CommandList | AdminGranted | ConversationList | Page | Listing | Notice
+)
 
 
 # Answers ---------------------------------------------------------------------------------------
@@ -123,19 +173,6 @@ class Welcome(_Line, frozen=True, kw_only=True, tag="welcome"):
     motd: str = ""
 
 
-class Message(_Line, frozen=True, kw_only=True, tag="message"):
-    """A message of a conversation; ``conversation`` as the receiver calls it, ``time`` as in `Sent`."""
-
-    conversation: str
-    kind: Kind
-    seq: int
-    sender: str
-    ulid: str
-    time: int
-    body: str
-    scheme: str = "none"
-
-
 class PresenceChanged(_Line, frozen=True, kw_only=True, tag="presence"):
     """Somebody who shares a direct conversation or a session with this account changed presence."""
 
@@ -155,6 +192,10 @@ class SessionEnded(_Line, frozen=True, kw_only=True, tag="session_ended"):
 
     partner: str
     reason: Literal["goodbye", "lost"]
+
+
+class Behind(_Line, frozen=True, kw_only=True, tag="behind"):
+    """This connection was read too slowly and missed messages; it is live again: sync from the cursors."""
 
 
 class Kicked(_Line, frozen=True, kw_only=True, tag="kicked"):

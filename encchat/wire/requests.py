@@ -21,6 +21,9 @@ InviteToken = Annotated[str, Meta(max_length=limits.MAX_INVITE)]
 ConversationName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME + 1)]
 Body = Annotated[str, Meta(min_length=1, max_length=limits.MAX_BODY)]
 Ulid = Annotated[str, Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Seq = Annotated[int, Meta(ge=0, le=limits.MAX_REQUEST_ID)]
+Target = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TARGET)]
+Terms = Annotated[str, Meta(max_length=limits.MAX_REASON)]
 SettablePresence = Literal["FREE", "BUSY", "AWAY"]
 
 
@@ -86,6 +89,32 @@ class Send(Request, frozen=True, kw_only=True, tag="send"):
     scheme: Literal["none"] = "none"
 
 
+class Conversations(Request, frozen=True, kw_only=True, tag="conversations"):
+    """List this account's conversations and this device's cursors; answered by `ConversationList`."""
+
+
+class Sync(Request, frozen=True, kw_only=True, tag="sync"):
+    """Read the messages of a conversation whose seq is greater than ``after``; answered by `Page`."""
+
+    conversation: ConversationName
+    after: Seq
+    limit: Annotated[int, Meta(ge=1, le=limits.MAX_PAGE)] = limits.MAX_PAGE
+
+
+class Ack(Request, frozen=True, kw_only=True, tag="ack"):
+    """This device has safely taken everything up to ``seq``: move its cursor there; it never goes back."""
+
+    conversation: ConversationName
+    seq: Seq
+
+
+class Devices(Request, frozen=True, kw_only=True, tag="devices"):
+    """List this account's devices, answered by `Listing`, or revoke one: its key and its connections end."""
+
+    action: Literal["list", "revoke"] = "list"
+    device: DeviceName = ""
+
+
 class Connect(Request, frozen=True, kw_only=True, tag="connect"):
     """Open a session with somebody who is FREE or AWAY; both become BUSY."""
 
@@ -109,6 +138,67 @@ class Kick(Request, frozen=True, kw_only=True, tag="kick"):
     reason: Reason = ""
 
 
+class Ban(Request, frozen=True, kw_only=True, tag="ban"):
+    """Keep an account, or an address or network (``192.0.2.0/24``), out; ``terms``: [DURATION] [REASON]."""
+
+    target: Target
+    terms: Terms = ""
+
+
+class Unban(Request, frozen=True, kw_only=True, tag="unban"):
+    """Take a ban back."""
+
+    target: Target
+
+
+class Bans(Request, frozen=True, kw_only=True, tag="bans"):
+    """List the bans and mutes in force; answered by `Listing`."""
+
+
+class Mute(Request, frozen=True, kw_only=True, tag="mute"):
+    """Let an account read but not send; ``terms``: [DURATION] [REASON]."""
+
+    user: Name
+    terms: Terms = ""
+
+
+class Unmute(Request, frozen=True, kw_only=True, tag="unmute"):
+    """Let an account send again."""
+
+    user: Name
+
+
+class SetRole(Request, frozen=True, kw_only=True, tag="role"):
+    """Change what an account may do."""
+
+    user: Name
+    role: Literal["user", "moderator", "admin"]
+
+
+class Announce(Request, frozen=True, kw_only=True, tag="announce"):
+    """Show a notice to everybody who is here."""
+
+    text: Body
+
+
+class InviteLink(Request, frozen=True, kw_only=True, tag="invite_link"):
+    """Make an invite link for one person, of a role not above one's own; answered by `Notice`, the link alone."""
+
+    role: Literal["user", "moderator", "admin"] = "user"
+
+
+class SetRegistration(Request, frozen=True, kw_only=True, tag="registration"):
+    """Say from now on who may make an account; stands until it is set again, also over a restart."""
+
+    policy: Literal["open", "invite", "closed"]
+
+
+class Audit(Request, frozen=True, kw_only=True, tag="audit"):
+    """List the newest entries of the audit log; answered by `Listing`."""
+
+    limit: Annotated[int, Meta(ge=1, le=limits.MAX_PAGE)] = 20
+
+
 class Quit(Request, frozen=True, kw_only=True, tag="quit"):
     """Leave; the server answers, then closes."""
 
@@ -123,10 +213,24 @@ BUILT_IN: tuple[type[Request], ...] = (
     Status,
     SetPresence,
     Send,
+    Conversations,
+    Sync,
+    Ack,
+    Devices,
     Connect,
     Goodbye,
     Admin,
     Kick,
+    Ban,
+    Unban,
+    Bans,
+    Mute,
+    Unmute,
+    SetRole,
+    Announce,
+    InviteLink,
+    SetRegistration,
+    Audit,
     Quit,
 )
 """The requests every encchat server knows; commands from plugins bring their own."""
