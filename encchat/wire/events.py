@@ -212,5 +212,15 @@ class Closing(_Line, frozen=True, kw_only=True, tag="closing"):
 
 
 ServerLine = (
-    Ok | Error | Welcome | Message | PresenceChanged | SessionStarted | SessionEnded | Notice | Kicked | Closing
+    Ok
+    | Error
+    | Welcome
+    | Message
+    | PresenceChanged
+    | SessionStarted
+    | SessionEnded
+    | Notice
+    | Behind
+    | Kicked
+    | Closing
 )

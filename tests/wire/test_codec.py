@@ -26,12 +26,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "status": {"user": "bob"},
     "presence": {"presence": "AWAY"},
     "send": {"conversation": "@bob", "ulid": ULID, "body": "hello"},
+    "conversations": {},
+    "sync": {"conversation": "lobby", "after": 7, "limit": 50},
+    "ack": {"conversation": "@bob", "seq": 2**32 + 1},
+    "devices": {"action": "revoke", "device": "ABCDEFGHIJKL"},
     "connect": {"user": "bob"},
     "goodbye": {},
     "admin": {"password": "correct horse"},
     "kick": {"user": "bob", "reason": "spam"},
+    "ban": {"target": "192.0.2.0/24", "terms": "7d spam"},
+    "unban": {"target": "bob"},
+    "bans": {},
+    "mute": {"user": "bob", "terms": "30m"},
+    "unmute": {"user": "bob"},
+    "role": {"user": "bob", "role": "moderator"},
+    "announce": {"text": "a restart at noon"},
+    "invite_link": {"role": "moderator"},
+    "registration": {"policy": "closed"},
+    "audit": {"limit": 5},
     "quit": {},
 }
+
+MESSAGE = wire.Message(conversation="@bob", kind="direct", seq=1, sender="bob", ulid=ULID, time=2, body="hi")
+SESSION = wire.SessionStarted(partner="bob", by="alice")
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -105,6 +122,10 @@ class RequestDecoding(SynchronousTestCase):
             ("kick", "reason", limits.MAX_REASON, 0),
             ("login", "device_name", limits.MAX_DEVICE_NAME, 0),
             ("register", "invite", limits.MAX_INVITE, 0),
+            ("devices", "device", limits.MAX_DEVICE_NAME, 0),
+            ("ban", "target", limits.MAX_TARGET, 1),
+            ("mute", "terms", limits.MAX_REASON, 0),
+            ("announce", "text", limits.MAX_BODY, 1),
         ):
             for length in (smallest, limit - 1, limit):
                 request = self.decoder.decode(line(type_, **{**EXAMPLES[type_], name: "x" * length}))
@@ -119,6 +140,22 @@ class RequestDecoding(SynchronousTestCase):
             self.assertEqual(self.decoder.decode(line("users", id=good)).id, good)
         for bad in (-1, limits.MAX_REQUEST_ID + 1, 2**64, 1.5, "1", None, True):
             self.refused(line("users", id=bad))
+
+    def test_pages_and_rows_are_bounded(self) -> None:
+        """No answer is larger than a page, and an empty page is not worth asking for."""
+        for type_ in ("sync", "audit"):
+            for good in (1, limits.MAX_PAGE - 1, limits.MAX_PAGE):
+                self.decoder.decode(line(type_, **{**EXAMPLES[type_], "limit": good}))
+            for bad in (-1, 0, limits.MAX_PAGE + 1):
+                self.refused(line(type_, **{**EXAMPLES[type_], "limit": bad}))
+
+    def test_seqs_are_bounded(self) -> None:
+        """The largest seq that every JSON reader holds passes, nothing below 0 and no larger one."""
+        for type_, name in (("sync", "after"), ("ack", "seq")):
+            for good in (0, limits.MAX_REQUEST_ID - 1, limits.MAX_REQUEST_ID):
+                self.decoder.decode(line(type_, **{**EXAMPLES[type_], name: good}))
+            for bad in (-1, limits.MAX_REQUEST_ID + 1, True):
+                self.refused(line(type_, **{**EXAMPLES[type_], name: bad}))
 
     def test_a_ulid_is_a_ulid(self) -> None:
         """Ids of messages sort by time everywhere, so nothing else is taken for one."""
@@ -199,14 +236,25 @@ class EventDecoding(SynchronousTestCase):
             ),
         ),
         wire.Ok(id=6, result=wire.AdminGranted(seconds=600.0)),
+        wire.Ok(
+            id=8,
+            result=wire.ConversationList(
+                conversations=[
+                    wire.ConversationEntry(conversation="@bob", kind="direct", last_seq=2**32, oldest=0, cursor=5)
+                ]
+            ),
+        ),
+        wire.Ok(id=9, result=wire.Page(conversation="@bob", messages=[MESSAGE], last_seq=1)),
+        wire.Ok(id=10, result=wire.Listing(title="devices", columns=["id", "name"], rows=[["D1", "laptop"]])),
         wire.Error(id=7, code="forbidden", text="no"),
         wire.Error(code="malformed", text="no id could be read"),
         wire.Welcome(server="s", version="1", registration="invite"),
-        wire.Message(conversation="@bob", kind="direct", seq=1, sender="bob", ulid=ULID, time=2, body="hi"),
+        MESSAGE,
         wire.PresenceChanged(user="bob", presence="AWAY"),
-        wire.SessionStarted(partner="bob", by="alice"),
+        SESSION,
         wire.SessionEnded(partner="bob", reason="lost"),
         wire.Notice(text="two\nlines"),
+        wire.Behind(),
         wire.Kicked(by="alice"),
         wire.Closing(reason="the server stops"),
     )
@@ -220,8 +268,8 @@ class EventDecoding(SynchronousTestCase):
 
     def test_names_on_the_wire_are_the_documented_ones(self) -> None:
         """``from`` and ``with`` are words of the protocol that Python keeps for itself."""
-        self.assertEqual(json.loads(wire.encode(self.EVENTS[10]))["from"], "bob")
-        self.assertEqual(json.loads(wire.encode(self.EVENTS[12]))["with"], "bob")
+        self.assertEqual(json.loads(wire.encode(MESSAGE))["from"], "bob")
+        self.assertEqual(json.loads(wire.encode(SESSION))["with"], "bob")
 
     def test_fields_with_their_default_are_left_out(self) -> None:
         """A line carries what it says and no more."""

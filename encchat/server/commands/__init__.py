@@ -1,6 +1,8 @@
 """The built-in commands, one module a topic; this is the one list of them."""
 
 from encchat.server.command import Command
+from encchat.server.commands.conversations import ack, conversations, sync
+from encchat.server.commands.devices import devices
 from encchat.server.commands.login import forget_device, login, login_device, register
 from encchat.server.commands.messages import send
 from encchat.server.commands.moderation import admin, kick
@@ -18,6 +20,10 @@ BUILT_IN_COMMANDS: tuple[Command, ...] = (
     status,
     set_presence,
     send,
+    conversations,
+    sync,
+    ack,
+    devices,
     connect,
     goodbye,
     admin,
