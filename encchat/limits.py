@@ -49,6 +49,9 @@ MAX_PAGE: Final = 200
 MAX_TARGET: Final = 64
 """Characters of a name, address or network in a ban: the longest IPv6 network fits."""
 
+MAX_DURATION: Final = 100 * 365 * 86_400
+"""Seconds a ban, a mute or an invite can be set to last: a hundred years; for ever has a word of its own."""
+
 MAX_BAD_LINES: Final = 10
 """Malformed, oversize or unknown lines a connection may send before it is hung up."""
 
@@ -127,6 +130,30 @@ MAX_STORE_BACKLOG: Final = 64 * 2**20
 
 STORE_BUSY_SECONDS: Final = 10.0
 """How long a writer waits for another process (`encchat-admin`) to finish its transaction."""
+
+LOBBY_HISTORY: Final = 200
+"""Messages of the lobby a new device is given: what people said lately, in one page."""
+
+RETAIN_LOBBY_COUNT: Final = 10_000
+"""Messages of the lobby that are kept: some months of a small team."""
+
+MAX_RETAIN_DAYS: Final = 36_500
+"""Days a message can be told to be kept; a hundred years are as good as for ever."""
+
+RETAIN_SLICE: Final = 500
+"""Messages retention removes in one transaction: some ten milliseconds, which others' messages wait for."""
+
+RETAIN_SECONDS: Final = 600.0
+"""Between two rounds of retention; a round that finds nothing costs one look at each conversation."""
+
+REMEMBER_REMOVED_DAYS: Final = 30
+"""How long the place of a removed message is known, for a sender that was cut off before it heard of it."""
+
+MAX_AUDIT_ROWS: Final = 100_000
+"""Entries of the audit log that are shown at once, or written out."""
+
+CHANGES_SECONDS: Final = 2.0
+"""Between two looks for what `encchat-admin` changed in the store; one small read each."""
 
 # Running a server ------------------------------------------------------------------------------
 LISTEN_BACKLOG: Final = 1_024

@@ -1,14 +1,15 @@
-"""Who may open a connection: how many at once and how fast, by address; pure, the clock is an argument."""
+"""Who may open a connection: who is not barred, how many at once and how fast, by address; the clock is an argument."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 
 from attrs import define, field
 
 from encchat.limits import CONNECTIONS_PER_ADDRESS, HANDSHAKES_PER_ADDRESS_BURST, HANDSHAKES_PER_ADDRESS_PER_SECOND
+from encchat.net.networks import parse_host
 
 _FEWEST_TO_SWEEP: Final = 1_024
 """Addresses remembered before forgetting is worth a walk over them."""
@@ -23,19 +24,26 @@ class _Visitor:
     open: int = 0
 
 
+def nobody(host: str) -> bool:
+    """Bars nobody."""
+    return False
+
+
 @define(eq=False)
 class Admission:
     """Counts the connections of each address and meters its new ones with a token bucket.
 
     An address is remembered while it has a connection open or has not yet earned its whole burst back, which takes
     ``handshakes_burst / handshakes_per_second`` seconds; the quiet ones are forgotten whenever their number has
-    doubled, so memory stays within twice what is busy. ``clock`` gives seconds.
+    doubled, so memory stays within twice what is busy. ``clock`` gives seconds; ``barred`` says which hosts are
+    refused whatever they count.
     """
 
     _connections_per_address: int
     _handshakes_per_second: float
     _handshakes_burst: float
     _clock: Callable[[], float]
+    _barred: Callable[[str], bool] = nobody
     _visitors: dict[str, _Visitor] = field(init=False, factory=dict)
     _sweep_at: int = field(init=False, default=_FEWEST_TO_SWEEP)
 
@@ -44,12 +52,23 @@ class Admission:
         """With the limits of `encchat.limits`."""
         return cls(CONNECTIONS_PER_ADDRESS, HANDSHAKES_PER_ADDRESS_PER_SECOND, HANDSHAKES_PER_ADDRESS_BURST, clock)
 
+    def change(self, connections_per_address: int, handshakes_per_second: float, handshakes_burst: float) -> None:
+        """Other limits from now on; what is open stays open and stays counted."""
+        now = self._clock()
+        for visitor in self._visitors.values():
+            self._earn(visitor, now)
+            visitor.tokens += handshakes_burst - self._handshakes_burst
+        self._connections_per_address = connections_per_address
+        self._handshakes_per_second, self._handshakes_burst = handshakes_per_second, handshakes_burst
+
     def __len__(self) -> int:
         """How many addresses are remembered."""
         return len(self._visitors)
 
     def admit(self, host: str) -> bool:
         """Whether ``host`` may open one more connection now; if so it counts until `released`."""
+        if self._barred(host):
+            return False
         now = self._clock()
         visitor = self._visitor(address_key(host), now)
         self._earn(visitor, now)
@@ -94,14 +113,9 @@ def address_key(host: str) -> str:
 
     A subscriber line owns at least a /64 (RFC 6177), so single IPv6 addresses count nothing.
     """
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
+    address = parse_host(host)
+    if address is None:
         return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+    if isinstance(address, IPv6Address):
         return str(IPv6Address(int(address) >> 64 << 64))
-    return str(_unmapped(address))
-
-
-def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+    return str(address)
