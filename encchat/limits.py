@@ -44,7 +44,10 @@ MAX_REQUEST_ID: Final = 2**53 - 1
 """Largest request id: every JSON reader holds it exactly."""
 
 MAX_PAGE: Final = 200
-"""Messages of one answer to `sync`, and rows of one list: with the longest bodies a few megabytes."""
+"""Messages of one answer to `sync`, and rows of one list."""
+
+MAX_PAGE_BYTES: Final = 2**20
+"""Bytes after which a page of messages ends early: a quarter of the line that a client takes, whatever the bodies."""
 
 MAX_TARGET: Final = 64
 """Characters of a name, address or network in a ban: the longest IPv6 network fits."""
@@ -65,7 +68,13 @@ REQUEST_BURST: Final = 1_000.0
 """Cost units a connection can save up: a pasted file of a thousand lines goes at once."""
 
 MAX_UNSENT: Final = 4 * 2**20
-"""Bytes that wait for one connection; over it the reader is too slow to be fed live and is hung up."""
+"""Bytes that wait for one connection; over it the reader is too slow to be fed live, until it has taken them all."""
+
+UNSENT_RESERVE: Final = 4 * 2**20
+"""Bytes beyond that for what is no message: answers to what was asked before. Over it the connection is hung up."""
+
+SLOW_READER_SECONDS: Final = 60.0
+"""How long a reader that is behind may take nothing at all; one that takes 128 KiB in that time is waited for."""
 
 # Names and texts -------------------------------------------------------------------------------
 MAX_NAME: Final = 32

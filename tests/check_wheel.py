@@ -8,7 +8,8 @@ import zipfile
 NEEDED = (
     "encchat/py.typed",
     "encchat/plugins/__init__.py",
-    "encchat/server/store/schema.sql",
+    "encchat/server/store/schema/0001.sql",
+    "encchat/server/store/schema/0002.sql",
     "twisted/plugins/encchat_plugin.py",
 )
 FORBIDDEN = ("tests/", "docs/", "benchmarks/", "twisted/__init__.py", "twisted/plugins/__init__.py")

@@ -51,6 +51,10 @@ _SECONDS: Final = Shape(
 _RATE: Final = Shape(Annotated[float, Meta(gt=0, le=1e9)], "a number above 0")
 _BURST: Final = Shape(Annotated[float, Meta(ge=1, le=1e9)], "a number of at least 1")
 _COUNT: Final = Shape(Annotated[int, Meta(ge=1, le=2**31)], "a whole number of at least 1")
+_AMOUNT: Final = Shape(Annotated[int, Meta(ge=0, le=2**31)], "a whole number of at least 0")
+_DAYS: Final = Shape(
+    Annotated[int, Meta(ge=0, le=limits.MAX_RETAIN_DAYS)], f"a whole number from 0 to {limits.MAX_RETAIN_DAYS}"
+)
 _BUFFER: Final = Shape(
     Annotated[int, Meta(ge=limits.MAX_LINE, le=2**31)], f"a whole number of at least {limits.MAX_LINE} (one line)"
 )
@@ -156,9 +160,16 @@ KEYS: Final = (
         "Requests of one connection a second, sustained; past it the connection is read more slowly",
     ),
     _setting("request_burst", _BURST, "Requests of one connection at once, after a quiet time"),
-    _setting("max_unsent", _BUFFER, "Bytes that may wait for one slow reader before it is hung up"),
+    _setting("max_unsent", _BUFFER, "Bytes that may wait for one slow reader before it leaves the live feed"),
     _setting("admin_seconds", _SECONDS, "Seconds a confirmed admin password lasts"),
     _setting("stop_seconds", _SECONDS, "Seconds the server waits for its clients when it stops"),
+    _setting("lobby_history", _AMOUNT, "Messages of the lobby, from before it came, that a new device is given"),
+    _setting("retain_lobby_count", _AMOUNT, "Messages of the lobby to keep, the newest ones; 0 keeps all"),
+    _setting("retain_lobby_days", _DAYS, "Days to keep a message of the lobby; 0 keeps it for ever"),
+    _setting(
+        "retain_direct_count", _AMOUNT, "Messages of each direct conversation to keep, the newest ones; 0 keeps all"
+    ),
+    _setting("retain_direct_days", _DAYS, "Days to keep a message of a direct conversation; 0 keeps it for ever"),
 )
 _BY_NAME: Final = {key.name: key for key in KEYS}
 

@@ -1,8 +1,8 @@
-"""Values the store keeps and the chat works with."""
+"""Values the store keeps and the chat works with. Times are milliseconds since 1970 UTC."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from attrs import frozen
 
@@ -24,12 +24,17 @@ class Account:
 
 @frozen
 class Device:
-    """One installation of the client; ``key`` is its raw X25519 transport key, ``id`` its public short id."""
+    """One installation of the client; ``key`` is its raw X25519 transport key, ``id`` its public short id.
+
+    ``created`` is 0 if it is from before such things were written down, ``last_seen`` None if it never was.
+    """
 
     id: str
     account_id: int
     key: bytes
     name: str
+    created: int = 0
+    last_seen: int | None = None
 
 
 @frozen
@@ -61,3 +66,53 @@ def direct_key(one: Account, other: Account) -> str:
     """The store's key of the direct conversation of two accounts, whoever writes."""
     low, high = sorted((one.id, other.id))
     return f"direct:{low}:{high}"
+
+
+@frozen
+class Tail:
+    """Where a conversation ends: its last seq, and the oldest message that is kept (0: none is)."""
+
+    last_seq: int
+    oldest: int
+
+
+@frozen
+class ConversationState:
+    """A conversation as one device of one account has it.
+
+    ``partner`` is the name of the other side of a direct one (one's own for notes to oneself), None for the
+    lobby; ``cursor`` is what the device has acknowledged.
+    """
+
+    key: str
+    kind: Kind
+    partner: str | None
+    last_seq: int
+    oldest: int
+    cursor: int
+
+
+SanctionKind = Literal["ban", "mute"]
+
+
+@frozen
+class Sanction:
+    """Who is kept out or silent; ``target`` is a folded account name or a network's text, ``until`` None for ever."""
+
+    kind: SanctionKind
+    target: str
+    by: str
+    reason: str
+    since: int
+    until: int | None
+
+
+@frozen
+class AuditEntry:
+    """Who did what to whom; ``actor`` is an account name, or ``encchat-admin``."""
+
+    time: int
+    actor: str
+    action: str
+    target: str
+    detail: str

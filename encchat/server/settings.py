@@ -27,3 +27,8 @@ class Settings:
     max_unsent: int = limits.MAX_UNSENT
     admin_seconds: float = limits.ADMIN_SECONDS
     stop_seconds: float = limits.STOP_SECONDS
+    lobby_history: int = limits.LOBBY_HISTORY
+    retain_lobby_count: int = limits.RETAIN_LOBBY_COUNT
+    retain_lobby_days: int = 0
+    retain_direct_count: int = 0
+    retain_direct_days: int = 0

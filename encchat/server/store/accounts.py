@@ -1,21 +1,26 @@
-"""Accounts, devices, invites and values in SQL: plain functions on a connection, for the server and for tools.
+"""Accounts, invites and values in SQL: plain functions on a connection, for the server and for tools.
 
 Those that change something expect to run inside a transaction, and may raise half way.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import sqlite3
+from typing import Final
 
-from encchat.errors import LoginRefusedError, NameRefusedError, RegistrationRefusedError
+from encchat.errors import NameRefusedError, RegistrationRefusedError
 from encchat.names import account_name, folded, skeleton
-from encchat.server.model import Account, Device
+from encchat.server.model import Account
 from encchat.wire import Role
 
+EPOCH: Final = "epoch"
+"""Value: how many restores (and hours) this store has behind it; the upper half of its seqs."""
+
+REVISION: Final = "revision"
+"""Value: counts the changes other programs than the server made."""
+
 _ACCOUNT = "account.id, account.name, account.role, account.last_seen"
-_DEVICE_ID_LENGTH = 12
 
 
 def create_account(
@@ -51,7 +56,13 @@ def delete_account(connection: sqlite3.Connection, account_id: int, now: int) ->
     """`IStore.delete_account`."""
     connection.execute("DELETE FROM device WHERE account_id = ?", (account_id,))
     connection.execute(
-        "UPDATE account SET deleted = ?, password_hash = NULL WHERE id = ? AND deleted IS NULL", (now, account_id)
+        "DELETE FROM sanction WHERE target = (SELECT folded FROM account WHERE id = ? AND deleted IS NULL)",
+        (account_id,),
+    )
+    connection.execute(
+        "UPDATE account SET deleted = ?, password_hash = NULL, last_seen = NULL, role = 'user'"
+        " WHERE id = ? AND deleted IS NULL",
+        (now, account_id),
     )
 
 
@@ -81,37 +92,6 @@ def mark_seen(connection: sqlite3.Connection, account_id: int, now: int) -> None
 def set_role(connection: sqlite3.Connection, account_id: int, role: Role) -> None:
     """`IStore.set_role`."""
     connection.execute("UPDATE account SET role = ? WHERE id = ?", (role, account_id))
-
-
-def add_device(connection: sqlite3.Connection, account_id: int, key: bytes, name: str) -> Device:
-    """`IStore.add_device`."""
-    connection.execute(
-        "INSERT INTO device (key, account_id, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (key, account_id, name)
-    )
-    found = device(connection, key)
-    if found is None or found[0].id != account_id:
-        raise LoginRefusedError("this device's key belongs to another account: use another --home for each")
-    return found[1]
-
-
-def device(connection: sqlite3.Connection, key: bytes) -> tuple[Account, Device] | None:
-    """`IStore.device`."""
-    row = connection.execute(
-        f"SELECT {_ACCOUNT}, device.name FROM device JOIN account ON account.id = device.account_id"  # noqa: S608
-        " WHERE device.key = ? AND account.deleted IS NULL",
-        (key,),
-    ).fetchone()
-    return None if row is None else (Account(*row[:4]), Device(device_id(key), row[0], key, row[4]))
-
-
-def device_id(key: bytes) -> str:
-    """A device's public short id: 60 bits of the hash of its key, in base 32."""
-    return base64.b32encode(hashlib.sha256(key).digest())[:_DEVICE_ID_LENGTH].decode("ascii").lower()
-
-
-def forget_device(connection: sqlite3.Connection, key: bytes) -> None:
-    """`IStore.forget_device`."""
-    connection.execute("DELETE FROM device WHERE key = ?", (key,))
 
 
 def add_invite(connection: sqlite3.Connection, token: str, role: Role, uses: int, expires: int | None) -> None:
@@ -161,3 +141,13 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (key, value),
     )
+
+
+def get_number(connection: sqlite3.Connection, key: str) -> int:
+    """A value that counts something; 0 if it was never set."""
+    return int(get_meta(connection, key) or 0)
+
+
+def bump_revision(connection: sqlite3.Connection) -> None:
+    """Let a running server see that another program changed something (`REVISION`)."""
+    set_meta(connection, REVISION, str(get_number(connection, REVISION) + 1))

@@ -1,4 +1,7 @@
-"""The SQLite file: made, checked, opened, and brought to the current schema.
+"""The SQLite file: made, checked, opened, copied, and brought to the current schema.
+
+``schema/NNNN.sql`` brings a store of version NNNN - 1 to NNNN. Before an old store is changed, a copy of it is
+put beside it as ``NAME.version-N``; the copy is made while the write lock is held, so that it misses nothing.
 
 Connections are in autocommit mode: a transaction is what stands in `transaction`. Any process may open the
 file while a server runs on it; writers wait for each other up to `STORE_BUSY_SECONDS`.
@@ -12,20 +15,21 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from encchat.errors import StoreError
 from encchat.limits import STORE_BUSY_SECONDS
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file, making it (mode 0600) and its tables if need be; `StoreError` says what is in the way."""
     try:
         _secure(path)
-        return _prepared(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+        return _prepared(sqlite3.connect(path, isolation_level=None, check_same_thread=False), path)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"the store {path} cannot be opened: {error}") from error
 
@@ -56,7 +60,7 @@ def _secure(path: Path) -> None:
         raise StoreError(f"others can read the store {path}: chmod 600 {path}")
 
 
-def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _prepared(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     with ExitStack() as undo:
         undo.callback(connection.close)
         connection.execute(f"PRAGMA busy_timeout = {int(STORE_BUSY_SECONDS * 1000)}")
@@ -64,12 +68,13 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         # FULL: a commit has returned only when the disk has it (what was acknowledged is never lost).
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        _migrate(connection)
+        _migrate(connection, path)
         undo.pop_all()
     return connection
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """The store's schema version, 0 if it is empty; `StoreError` if it is newer than this encchat knows."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise StoreError(
@@ -78,13 +83,69 @@ def _version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    if _version(connection) == SCHEMA_VERSION:
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if version_of(connection) == SCHEMA_VERSION:
         return
     with transaction(connection):
-        if _version(connection) == SCHEMA_VERSION:  # another process was faster
-            return
-        schema = files("encchat.server.store").joinpath("schema.sql").read_text("utf-8")
-        for statement in schema.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        version = version_of(connection)
+        if 0 < version < SCHEMA_VERSION:  # else another process was faster, or there is nothing to keep
+            backup(path, _free_name(path.with_name(f"{path.name}.version-{version}")))
+        for number in range(version + 1, SCHEMA_VERSION + 1):
+            _upgrade(connection, number)
+
+
+def _upgrade(connection: sqlite3.Connection, number: int) -> None:
+    script = files("encchat.server.store").joinpath(f"schema/{number:04d}.sql").read_text("utf-8")
+    for statement in script.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _free_name(path: Path) -> Path:
+    names = chain([path], (path.with_name(f"{path.name}.{number}") for number in count(2)))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def backup(source: Path, target: Path) -> None:
+    """Write all that is committed in the store ``source`` to the new file ``target`` (mode 0600), whoever has it open.
+
+    `StoreError` if ``target`` exists, or cannot be written whole: then it is not there.
+    """
+    try:
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"the backup {target} cannot be made: {error.strerror}; name a new file") from error
+    with ExitStack() as undo:
+        undo.callback(_remove, target)
+        try:
+            _copy(source, target)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the store {source} cannot be copied to {target}: {error}") from error
+        undo.pop_all()
+
+
+def _copy(source: Path, target: Path) -> None:
+    reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    with closing(reading), closing(sqlite3.connect(target, isolation_level=None)) as writing:
+        reading.execute(f"PRAGMA busy_timeout = {int(STORE_BUSY_SECONDS * 1000)}")
+        version_of(reading)
+        # One step, under one read lock: what is committed meanwhile stays out and does not make it begin again.
+        reading.backup(writing)
+        # A single file, whole without a -wal beside it.
+        writing.execute("PRAGMA journal_mode = DELETE")
+    settle(target)
+
+
+def settle(path: Path) -> None:
+    """Have the disk take a new file and its name."""
+    for place in (path, path.parent):
+        number = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _remove(path: Path) -> None:
+    for name in (path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")):
+        name.unlink(missing_ok=True)

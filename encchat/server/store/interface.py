@@ -10,13 +10,26 @@ message. Times are milliseconds since 1970 UTC and always arguments. Refusals ar
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from encchat.errors import StoreError
-from encchat.server.model import Account, Device, NewMessage, Stored
+from encchat.limits import LOBBY_HISTORY
+from encchat.server.model import (
+    Account,
+    AuditEntry,
+    ConversationState,
+    Device,
+    NewMessage,
+    Sanction,
+    SanctionKind,
+    Stored,
+    Tail,
+)
 from encchat.wire import Kind, Role
 
 Done = Callable[[Stored | StoreError], None]
@@ -54,7 +67,7 @@ class IStore(Interface):
         """
 
     def delete_account(account_id: int, now: int) -> Deferred[None]:
-        """Remove an account, its password and devices; its name stays refused, its messages stay."""
+        """Remove an account: its password, devices, sanctions; its name stays refused, its messages stay."""
 
     def account(name: str) -> Deferred[Account | None]:
         """The account of that name, upper and lower case being the same."""
@@ -68,17 +81,50 @@ class IStore(Interface):
     def set_role(account_id: int, role: Role) -> Deferred[None]:
         """Change what the account may do."""
 
-    def add_device(account_id: int, key: bytes, name: str) -> Deferred[Device]:
-        """Make the raw X25519 ``key`` a device of the account; it keeps its name if it was one before.
+    def add_device(
+        account_id: int, key: bytes, name: str, now: int = 0, lobby_history: int = LOBBY_HISTORY
+    ) -> Deferred[Device]:
+        """Make the raw X25519 ``key`` a device of the account; it stays as it is if it was one before.
 
+        Its cursor in the lobby stands before the last ``lobby_history`` messages, in direct conversations at 0.
         `LoginRefusedError`: the key is a device of another account.
         """
 
     def device(key: bytes) -> Deferred[tuple[Account, Device] | None]:
         """Whose device has that key."""
 
+    def devices(account_id: int) -> Deferred[list[Device]]:
+        """The account's devices, the first made first."""
+
+    def revoke_device(account_id: int, device_id: str) -> Deferred[Device | None]:
+        """Remove the account's device of that id, its cursors too; None if it has none such."""
+
     def forget_device(key: bytes) -> Deferred[None]:
-        """Remove the device, if there is one."""
+        """Remove the device and its cursors, if there is one."""
+
+    def mark_device_seen(key: bytes, now: int) -> Deferred[None]:
+        """Set `Device.last_seen`; it never goes back."""
+
+    def move_cursor(device_key: bytes, key: str, seq: int) -> Deferred[None]:
+        """The device has taken all of the conversation up to ``seq``; never back, never past its end.
+
+        Nothing happens if there is no such device or conversation.
+        """
+
+    def add_sanction(sanction: Sanction) -> Deferred[None]:
+        """Put it in force, in the place of one of the same kind and target."""
+
+    def remove_sanction(kind: SanctionKind, target: str) -> Deferred[bool]:
+        """Take it back; whether there was one."""
+
+    def sanctions(now: int) -> Deferred[list[Sanction]]:
+        """Those in force, by kind and target; the others are dropped for good."""
+
+    def audit(entry: AuditEntry) -> Deferred[None]:
+        """Write it down."""
+
+    def audit_log(limit: int) -> Deferred[list[AuditEntry]]:
+        """The last ``limit`` entries, newest first."""
 
     def add_invite(token: str, role: Role, uses: int, expires: int | None) -> Deferred[None]:
         """Let ``token`` make ``uses`` accounts of that role before ``expires``; only its hash is kept."""
@@ -100,7 +146,8 @@ class IStore(Interface):
 
         ``done`` is called in the reactor, never before this returns, in the order of the calls and once the
         message is safely stored: with its place, or with the `StoreError` that kept it out. A repeated
-        (conversation, sender, ulid) gets the first one's place. Seqs count from 1 without gaps.
+        (conversation, sender, ulid) gets the first one's place, also when retention has taken that one away
+        (for `REMEMBER_REMOVED_DAYS`). Seqs count without gaps from 1, or from (epoch << 32) + 1 after a restore.
         """
 
     def contacts(account_id: int) -> Deferred[list[str]]:
@@ -108,3 +155,28 @@ class IStore(Interface):
 
     def history(conversation: str, after_seq: int, limit: int) -> Deferred[list[PastMessage]]:
         """The first ``limit`` messages of a conversation whose seq is greater than ``after_seq``."""
+
+    def conversation(key: str) -> Deferred[Tail | None]:
+        """Where it ends; None if nothing was ever said in it."""
+
+    def conversations(account_id: int, device_key: bytes) -> Deferred[list[ConversationState]]:
+        """All of the account's that anything was said in: the lobby, then direct ones in the order they began."""
+
+    def retain(kind: Kind, keep: int | None, before: int | None, slice: int) -> Deferred[int]:
+        """Remove the oldest messages of every conversation of that kind, at most ``slice`` in all; how many it were.
+
+        Those go that are not among the newest ``keep`` of theirs, or are older than ``before`` with all that
+        came before them; None sets no limit. Direct conversations hold messages of kind session too.
+        """
+
+    def forget_removed(now: int) -> Deferred[None]:
+        """Forget the places of removed messages that are older than `REMEMBER_REMOVED_DAYS`."""
+
+    def dossier(account_id: int) -> Deferred[dict[str, Any]]:
+        """Everything that is stored about an account, also a deleted one, for JSON; empty if there never was one.
+
+        Of the password hash only whether there is one.
+        """
+
+    def backup(path: str | Path) -> Deferred[None]:
+        """Write all that is stored to a new file, mode 0600; `StoreError` if it exists."""

@@ -8,16 +8,22 @@ from typing import Final
 
 from attrs import Factory, define
 
-from encchat.server.model import NewMessage, Stored
+from encchat.server.model import LOBBY_KEY, ConversationState, NewMessage, Stored, Tail
+from encchat.server.store.accounts import EPOCH, get_number
 from encchat.server.store.interface import PastMessage
 
 _DIRECT: Final = re.compile(r"direct:(\d+):(\d+)", re.ASCII)
+
+
+EPOCH_BITS: Final = 32
+"""A seq is (restore epoch << 32) + n: a store made from a backup goes on where no number was given before."""
 
 
 @define
 class _Tail:
     id: int
     seq: int
+    has_removed: bool
 
 
 @define
@@ -34,6 +40,8 @@ class Appender:
     def append(self, message: NewMessage) -> Stored:
         """Insert one message, or find the place it was given before; `sqlite3.Error` or ValueError if bad."""
         tail = self._tails.get(message.conversation) or self._load(message.conversation)
+        if tail.has_removed and (removed := self._removed(tail.id, message)):
+            return removed
         inserted = self._connection.execute(
             "INSERT INTO message (conversation_id, seq, kind, sender_id, ulid, time, scheme, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation_id, sender_id, ulid) DO NOTHING",
@@ -66,20 +74,38 @@ class Appender:
         ).fetchone()
         return Stored(seq, time, duplicate=True)
 
+    def _removed(self, conversation_id: int, message: NewMessage) -> Stored | None:
+        row = self._connection.execute(
+            "SELECT seq, time FROM removed WHERE conversation_id = ? AND sender_id = ? AND ulid = ?",
+            (conversation_id, message.sender_id, message.ulid),
+        ).fetchone()
+        return Stored(row[0], row[1], duplicate=True) if row else None
+
     def _load(self, key: str) -> _Tail:
-        row = self._connection.execute("SELECT id, last_seq FROM conversation WHERE key = ?", (key,)).fetchone()
+        row = self._connection.execute(
+            "SELECT id, last_seq, EXISTS (SELECT 1 FROM removed WHERE conversation_id = id)"
+            " FROM conversation WHERE key = ?",
+            (key,),
+        ).fetchone()
         tail = self._tails[key] = _Tail(*row) if row else self._begin(key)
         return tail
 
     def _begin(self, key: str) -> _Tail:
-        conversation_id = self._connection.execute("INSERT INTO conversation (key) VALUES (?)", (key,)).lastrowid or 0
+        start = get_number(self._connection, EPOCH) << EPOCH_BITS
+        conversation_id = (
+            self._connection.execute(
+                "INSERT INTO conversation (key, kind, last_seq) VALUES (?, ?, ?)",
+                (key, "lobby" if key == LOBBY_KEY else "direct", start),
+            ).lastrowid
+            or 0
+        )
         direct = _DIRECT.fullmatch(key)
         people = {int(person) for person in direct.groups()} if direct else set()
         self._connection.executemany(
             "INSERT INTO participant (account_id, conversation_id) VALUES (?, ?)",
             [(person, conversation_id) for person in people],
         )
-        return _Tail(conversation_id, 0)
+        return _Tail(conversation_id, start, has_removed=False)
 
 
 def contacts(connection: sqlite3.Connection, account_id: int) -> list[str]:
@@ -105,3 +131,35 @@ def history(connection: sqlite3.Connection, conversation: str, after_seq: int, l
         (conversation, after_seq, limit),
     )
     return [PastMessage(*row) for row in rows]
+
+
+_OLDEST: Final = "coalesce((SELECT min(seq) FROM message WHERE conversation_id = conversation.id), 0)"
+
+
+def conversation(connection: sqlite3.Connection, key: str) -> Tail | None:
+    """`IStore.conversation`."""
+    row = connection.execute(
+        f"SELECT last_seq, {_OLDEST} FROM conversation WHERE key = ?",  # noqa: S608
+        (key,),
+    ).fetchone()
+    return None if row is None else Tail(*row)
+
+
+def conversations(connection: sqlite3.Connection, account_id: int, device_key: bytes) -> list[ConversationState]:
+    """`IStore.conversations`."""
+    rows = connection.execute(
+        "SELECT conversation.key, conversation.kind, coalesce(other.name, me.name), conversation.last_seq,"  # noqa: S608
+        f" {_OLDEST}, coalesce(cursor.seq, 0)"
+        " FROM conversation"
+        " LEFT JOIN participant AS mine ON mine.conversation_id = conversation.id AND mine.account_id = ?1"
+        " LEFT JOIN participant AS theirs ON theirs.conversation_id = mine.conversation_id"
+        " AND theirs.account_id != ?1"
+        " LEFT JOIN account AS me ON me.id = mine.account_id"
+        " LEFT JOIN account AS other ON other.id = theirs.account_id"
+        " LEFT JOIN cursor ON cursor.conversation_id = conversation.id AND cursor.device_key = ?2"
+        " WHERE conversation.key = ?3 OR conversation.id IN"
+        " (SELECT conversation_id FROM participant WHERE account_id = ?1)"
+        " ORDER BY conversation.kind != 'lobby', conversation.id",
+        (account_id, device_key, LOBBY_KEY),
+    )
+    return [ConversationState(*row) for row in rows]

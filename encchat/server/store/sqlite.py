@@ -14,13 +14,22 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from encchat.errors import StoreError
-from encchat.limits import MAX_STORE_BACKLOG
-from encchat.server.model import Account, Device, NewMessage
-from encchat.server.store import accounts, messages
+from encchat.limits import LOBBY_HISTORY, MAX_STORE_BACKLOG
+from encchat.server.model import (
+    Account,
+    AuditEntry,
+    ConversationState,
+    Device,
+    NewMessage,
+    Sanction,
+    SanctionKind,
+    Tail,
+)
+from encchat.server.store import accounts, database, devices, dossier, messages, retention, sanctions
 from encchat.server.store.database import connect
 from encchat.server.store.interface import Done, IStore, PastMessage
 from encchat.server.store.writer import AppendJob, CallJob, Job, Writer, named
-from encchat.wire import Role
+from encchat.wire import Kind, Role
 
 T = TypeVar("T")
 ROW_OVERHEAD: Final = 500
@@ -45,6 +54,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
         self._pool = ThreadPool(1, 1, name="encchat store reader")
+        self._copier = ThreadPool(0, 1, name="encchat store copier")
         self._turn: list[Job] = []
         self._free = backlog
 
@@ -54,9 +64,11 @@ class SqliteStore:
 
     async def _open(self) -> None:
         self._pool.start()
+        self._copier.start()
         try:
             writing, self._reader = await self._in_pool(lambda: (connect(self._path), connect(self._path)))
         except StoreError:
+            self._copier.stop()
             self._pool.stop()
             raise
         self._writer = Writer(writing, self._reactor.callFromThread)
@@ -80,6 +92,7 @@ class SqliteStore:
         writer.close(lambda: closed.callback(None))
         await closed
         await self._in_pool(reader.close)
+        self._copier.stop()
         self._pool.stop()
 
     # Ways to the threads
@@ -136,6 +149,18 @@ class SqliteStore:
     def history(self, conversation: str, after_seq: int, limit: int) -> defer.Deferred[list[PastMessage]]:
         return self._read(messages.history, conversation, after_seq, limit)
 
+    def conversation(self, key: str) -> defer.Deferred[Tail | None]:
+        return self._read(messages.conversation, key)
+
+    def conversations(self, account_id: int, device_key: bytes) -> defer.Deferred[list[ConversationState]]:
+        return self._read(messages.conversations, account_id, device_key)
+
+    def retain(self, kind: Kind, keep: int | None, before: int | None, slice: int) -> defer.Deferred[int]:
+        return self._write(retention.retain, kind, keep, before, slice)
+
+    def forget_removed(self, now: int) -> defer.Deferred[None]:
+        return self._write(retention.forget_removed, now)
+
     # Accounts
     def create_account(
         self, name: str, password_hash: str | None, role: Role, now: int, invite: str | None = None
@@ -158,14 +183,54 @@ class SqliteStore:
         return self._write(accounts.set_role, account_id, role)
 
     # Devices
-    def add_device(self, account_id: int, key: bytes, name: str) -> defer.Deferred[Device]:
-        return self._write(accounts.add_device, account_id, key, name)
+    def add_device(
+        self, account_id: int, key: bytes, name: str, now: int = 0, lobby_history: int = LOBBY_HISTORY
+    ) -> defer.Deferred[Device]:
+        return self._write(devices.add_device, account_id, key, name, now, lobby_history)
 
     def device(self, key: bytes) -> defer.Deferred[tuple[Account, Device] | None]:
-        return self._read(accounts.device, key)
+        return self._read(devices.device, key)
+
+    def devices(self, account_id: int) -> defer.Deferred[list[Device]]:
+        return self._read(devices.devices, account_id)
+
+    def revoke_device(self, account_id: int, device_id: str) -> defer.Deferred[Device | None]:
+        return self._write(devices.revoke_device, account_id, device_id)
 
     def forget_device(self, key: bytes) -> defer.Deferred[None]:
-        return self._write(accounts.forget_device, key)
+        return self._write(devices.forget_device, key)
+
+    def mark_device_seen(self, key: bytes, now: int) -> defer.Deferred[None]:
+        return self._write(devices.mark_device_seen, key, now)
+
+    def move_cursor(self, device_key: bytes, key: str, seq: int) -> defer.Deferred[None]:
+        return self._write(devices.move_cursor, device_key, key, seq)
+
+    # Sanctions and the audit log
+    def add_sanction(self, sanction: Sanction) -> defer.Deferred[None]:
+        return self._write(sanctions.add_sanction, sanction)
+
+    def remove_sanction(self, kind: SanctionKind, target: str) -> defer.Deferred[bool]:
+        return self._write(sanctions.remove_sanction, kind, target)
+
+    def sanctions(self, now: int) -> defer.Deferred[list[Sanction]]:
+        return self._write(sanctions.sanctions, now)
+
+    def audit(self, entry: AuditEntry) -> defer.Deferred[None]:
+        return self._write(sanctions.audit, entry)
+
+    def audit_log(self, limit: int) -> defer.Deferred[list[AuditEntry]]:
+        return self._read(sanctions.audit_log, limit)
+
+    # All of it
+    def dossier(self, account_id: int) -> defer.Deferred[dict[str, Any]]:
+        return self._read(dossier.dossier, account_id)
+
+    def backup(self, path: str | Path) -> defer.Deferred[None]:
+        if self._writer is None:
+            return defer.fail(self._not_open())
+        # On a thread of its own: nobody's reading waits for a copy of everything.
+        return deferToThreadPool(self._reactor, self._copier, database.backup, self._path, Path(path))
 
     # Invites and values
     def add_invite(self, token: str, role: Role, uses: int, expires: int | None) -> defer.Deferred[None]:
