@@ -210,7 +210,7 @@ def measured(code: str) -> str:
     current = coverage.Coverage.current()
     if current is None:
         return code
-    data, config = os.path.abspath(str(current.config.data_file)), str(Path(__file__).parent.parent / "setup.cfg")
+    data, config = current.get_data().base_filename(), str(Path(__file__).parent.parent / "setup.cfg")
     make = f"coverage.Coverage(data_file={data!r}, data_suffix=True, config_file={config!r})"
     start = f"import atexit, coverage; c = {make}; c.start(); atexit.register(c.save)"
     save = "from twisted.internet import reactor; reactor.addSystemEventTrigger('after', 'shutdown', c.save)"
