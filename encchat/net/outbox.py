@@ -39,6 +39,19 @@ class TurnEnd:
                 self.call(function)
 
 
+class Watcher(Protocol):
+    """Who wants to know how a slow reader gets on (`Outbox.watch`)."""
+
+    def fell_behind(self) -> None:
+        """More waits than the mark; told once until `caught_up`."""
+
+    def took_some(self) -> None:
+        """The transport, which was full, has sent what it held; told only while behind."""
+
+    def caught_up(self) -> None:
+        """Everything that waited has been taken."""
+
+
 class LineTransport(Protocol):
     """What an outbox needs of a transport; camelCase because it is Twisted's."""
 
@@ -59,6 +72,9 @@ class Outbox:
     While the transport is full (it called `pauseProducing`) lines stay here, ``limit`` bytes of them with their
     newlines; the line that goes over it is dropped with all others and ``overflow`` is called, once. So a reader that
     stopped costs ``limit`` and the few pieces the transport holds, whatever is sent to it.
+
+    With `watch` there is a mark below the limit, past which the owner is told that the reader is behind, so that it
+    may send less; ``_bound`` is the next of the two to be crossed, the one thing a line is compared with.
     """
 
     _transport: LineTransport
@@ -67,12 +83,22 @@ class Outbox:
     _overflow: Callable[[], None]
     _lines: list[bytes] = field(init=False, factory=list)
     _size: int = field(init=False, default=0)
+    _bound: int = field(init=False)
+    _mark: int = field(init=False)
+    _watcher: Watcher | None = field(init=False, default=None)
+    _behind: bool = field(init=False, default=False)
     _scheduled: bool = field(init=False, default=False)
     _paused: bool = field(init=False, default=False)
     _open: bool = field(init=False, default=True)
 
     def __attrs_post_init__(self) -> None:
+        self._bound = self._mark = self._limit
         self._transport.registerProducer(self, True)
+
+    def watch(self, mark: int, watcher: Watcher) -> None:
+        """Tell ``watcher`` when more than ``mark`` bytes wait, and of the way back from there."""
+        self._watcher = watcher
+        self._bound = self._mark = min(mark, self._limit)
 
     @property
     def waiting(self) -> int:
@@ -85,18 +111,19 @@ class Outbox:
             return
         self._lines.append(line)
         self._size += len(line) + 1
-        if self._size > self._limit:
-            self._drop()
-            self._overflow()
-        elif not self._scheduled:
+        if not self._scheduled:
             self._scheduled = True
             self._turn.call(self.flush)
+        if self._size > self._bound:
+            self._crossed()
 
     def flush(self) -> None:
         """Hand over now what the transport takes."""
         self._scheduled = False
         while self._lines and not self._paused:
             self._transport.write(self._next_piece())
+        if self._behind and not self._paused:
+            self._catch_up()
 
     def close(self) -> None:
         """Hand over everything, whether it is wanted or not, and lose the connection when it is sent."""
@@ -114,11 +141,26 @@ class Outbox:
 
     def resumeProducing(self) -> None:
         self._paused = False
+        if self._behind and self._watcher is not None:
+            self._watcher.took_some()
         self.flush()
 
     def stopProducing(self) -> None:
         """The connection is gone: so is what waited for it."""
         self._drop()
+
+    def _crossed(self) -> None:
+        if self._size > self._limit:
+            self._drop()
+            self._overflow()
+        elif self._watcher is not None:
+            self._bound, self._behind = self._limit, True
+            self._watcher.fell_behind()
+
+    def _catch_up(self) -> None:
+        self._bound, self._behind = self._mark, False
+        if self._open and self._watcher is not None:
+            self._watcher.caught_up()
 
     def _next_piece(self) -> bytes:
         lines = self._lines

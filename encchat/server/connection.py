@@ -9,12 +9,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from encchat import __version__
-from encchat.limits import HANG_UP_SECONDS
+from encchat.limits import HANG_UP_SECONDS, UNSENT_RESERVE
 from encchat.net.lines import LineReceiver
 from encchat.net.outbox import Outbox
 from encchat.net.timing import Timer
 from encchat.server.context import Context, Hold, State
 from encchat.server.dispatch import Dispatcher
+from encchat.server.live import LivePlace
 from encchat.server.rate import Bucket
 from encchat.server.services import Services
 from encchat.wire import Closing, Welcome, encode
@@ -41,10 +42,12 @@ class ChatConnection(LineReceiver):
     def connectionMade(self) -> None:
         """The channel is secured: greet, and give a stranger a limited time."""
         services, settings = self._services, self._services.settings
-        self._outbox = Outbox(self.transport, services.turn, settings.max_unsent, self._overflow)
+        self._outbox = Outbox(self.transport, services.turn, settings.max_unsent + UNSENT_RESERVE, self._overflow)
         self.write_line = self._outbox.write_line
         bucket = Bucket.full(settings.request_rate, settings.request_burst, services.clock.seconds())
         self.context = Context(services, self, bucket)
+        self._place = LivePlace(services, self.context)
+        self._outbox.watch(settings.max_unsent, self._place)
         self.write_line(
             encode(
                 Welcome(
@@ -80,6 +83,7 @@ class ChatConnection(LineReceiver):
         """However it ended: whoever it was is not here any more."""
         self._lost = True
         self._cancel()
+        self._place.lost()
         self.context.lost()
         self._gone(self)
 
@@ -153,5 +157,5 @@ class ChatConnection(LineReceiver):
         self.context.leave(Closing(reason=f"no login came within {seconds:g} seconds"))
 
     def _overflow(self) -> None:
-        log.warn("{user} reads too slowly and is hung up", event="slow_reader", user=self.context.name)
+        log.warn("too much waits for {user}, who is hung up", event="stopped_reader", user=self.context.name)
         self.break_off()

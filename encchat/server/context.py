@@ -42,6 +42,7 @@ class Hold(Flag):
     RATE = auto()
     PENDING = auto()
     ORDER = auto()
+    UNSENT = auto()
 
 
 class Connection(Protocol):

@@ -18,7 +18,7 @@ from encchat.server.hub import Hub, Receiver
 from encchat.server.model import Account
 from encchat.server.settings import Settings
 from encchat.server.traces import trace
-from encchat.wire import CommandEntry, Role, ServerLine
+from encchat.wire import Closing, CommandEntry, Role, ServerLine
 
 log = Logger()
 
@@ -57,7 +57,9 @@ class Services:
     def arrive(self, account: Account, receiver: Receiver) -> None:
         """A connection has logged in. The account's contacts are read after it counts as here, so that one
         made in between is not missed."""
-        if not self.hub.add(account.name, receiver):
+        first = self.hub.add(account.name, receiver)
+        self._see_device(receiver)
+        if not first:
             return
         self.chat.arrive(account)
         self.carry_out(())
@@ -76,6 +78,22 @@ class Services:
         """Hang up all connections of ``name``; ``last`` is what they hear."""
         for receiver in self.hub.of(name):
             receiver.leave(last)
+
+    def expel_device(self, name: str, key: bytes, last: ServerLine) -> None:
+        """Hang up the connections of ``name`` that logged in from the device with that key."""
+        for receiver in self.hub.of(name):
+            if receiver.device.key == key:
+                receiver.leave(last)
+
+    def _see_device(self, receiver: Receiver) -> None:
+        """Written after the connection is among those a revocation ends: one that the login crossed shows here."""
+        seen: Deferred[bool] = self.store.mark_device_seen(receiver.device.key, self.now())
+        seen.addCallback(self._check_device, receiver)
+        seen.addErrback(self._broke)
+
+    def _check_device(self, known: bool, receiver: Receiver) -> None:
+        if known is False:
+            receiver.leave(Closing(reason="this device was revoked: log in with the password"))
 
     def _see(self, account: Account) -> None:
         seen: Deferred[None] = self.store.mark_seen(account.id, self.now())

@@ -83,11 +83,12 @@ def forget_device(connection: sqlite3.Connection, key: bytes) -> None:
     connection.execute("DELETE FROM device WHERE key = ?", (key,))
 
 
-def mark_device_seen(connection: sqlite3.Connection, key: bytes, now: int) -> None:
+def mark_device_seen(connection: sqlite3.Connection, key: bytes, now: int) -> bool:
     """`IStore.mark_device_seen`."""
-    connection.execute(
-        "UPDATE device SET last_seen = ?1 WHERE key = ?2 AND (last_seen IS NULL OR last_seen < ?1)", (now, key)
-    )
+    found = connection.execute(
+        "UPDATE device SET last_seen = max(?1, coalesce(last_seen, ?1)) WHERE key = ?2", (now, key)
+    ).rowcount
+    return found > 0
 
 
 def move_cursor(connection: sqlite3.Connection, device_key: bytes, key: str, seq: int) -> None:

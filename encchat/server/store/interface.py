@@ -102,8 +102,8 @@ class IStore(Interface):
     def forget_device(key: bytes) -> Deferred[None]:
         """Remove the device and its cursors, if there is one."""
 
-    def mark_device_seen(key: bytes, now: int) -> Deferred[None]:
-        """Set `Device.last_seen`; it never goes back."""
+    def mark_device_seen(key: bytes, now: int) -> Deferred[bool]:
+        """Set `Device.last_seen`, which never goes back; whether there is such a device."""
 
     def move_cursor(device_key: bytes, key: str, seq: int) -> Deferred[None]:
         """The device has taken all of the conversation up to ``seq``; never back, never past its end.

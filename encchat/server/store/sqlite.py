@@ -200,7 +200,7 @@ class SqliteStore:
     def forget_device(self, key: bytes) -> defer.Deferred[None]:
         return self._write(devices.forget_device, key)
 
-    def mark_device_seen(self, key: bytes, now: int) -> defer.Deferred[None]:
+    def mark_device_seen(self, key: bytes, now: int) -> defer.Deferred[bool]:
         return self._write(devices.mark_device_seen, key, now)
 
     def move_cursor(self, device_key: bytes, key: str, seq: int) -> defer.Deferred[None]:
