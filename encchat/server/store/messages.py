@@ -12,7 +12,7 @@ from encchat.server.model import LOBBY_KEY, ConversationState, NewMessage, Store
 from encchat.server.store.accounts import EPOCH, get_number
 from encchat.server.store.interface import PastMessage
 
-_DIRECT: Final = re.compile(r"direct:(\d+):(\d+)", re.ASCII)
+DIRECT: Final = re.compile(r"direct:(\d+):(\d+)", re.ASCII)
 
 
 EPOCH_BITS: Final = 32
@@ -99,7 +99,7 @@ class Appender:
             ).lastrowid
             or 0
         )
-        direct = _DIRECT.fullmatch(key)
+        direct = DIRECT.fullmatch(key)
         people = {int(person) for person in direct.groups()} if direct else set()
         self._connection.executemany(
             "INSERT INTO participant (account_id, conversation_id) VALUES (?, ?)",
