@@ -67,6 +67,30 @@ REQUEST_RATE: Final = 200.0
 REQUEST_BURST: Final = 1_000.0
 """Cost units a connection can save up: a pasted file of a thousand lines goes at once."""
 
+ACCOUNT_SHARE: Final = 4.0
+"""Connections' worth of requests that all devices of one account may spend together."""
+
+ADDRESS_SHARE: Final = 50.0
+"""Connections' worth of requests that one address may spend: an office behind one address, all of it pasting."""
+
+ADDRESS_LOGIN_SHARE: Final = 10.0
+"""The same for logins: five hundred passwords or two thousand devices at once, fifty passwords a second."""
+
+RATE_HOLD_SECONDS: Final = 0.05
+"""Shortest time that reading is paused: a flood costs twenty timers a second, not one a line."""
+
+FLOOD_GAP: Final = 1.0
+"""Seconds without a request after which somebody who was slowed down counts as quiet again."""
+
+FLOOD_TOLD_SECONDS: Final = 10.0
+"""How long somebody is slowed down before being told: a pasted file of three thousand lines goes unremarked."""
+
+FLOOD_TOLD_EVERY: Final = 60.0
+"""Seconds between telling it again."""
+
+FLOOD_SECONDS: Final = 60.0
+"""How long a connection may keep its bucket empty until it is hung up: a file of 13,000 lines goes in one piece."""
+
 MAX_UNSENT: Final = 4 * 2**20
 """Bytes that wait for one connection; over it the reader is too slow to be fed live, until it has taken them all."""
 
@@ -133,6 +157,15 @@ MAX_THROTTLED: Final = 100_000
 ADMIN_SECONDS: Final = 600.0
 """How long an `admin` confirmation lasts."""
 
+AUDIT_REFUSALS: Final = 20.0
+"""Refused requests of one account that are written to the audit log at once, after a quiet time."""
+
+AUDIT_REFUSALS_RATE: Final = 0.02
+"""The same a second, sustained: who may do nothing must not fill the disk by asking."""
+
+MAX_AUDIT_DETAIL: Final = 1_000
+"""Characters of an entry's detail: a reason twice over, and the beginning of an announcement."""
+
 # Storing ---------------------------------------------------------------------------------------
 MAX_STORE_BACKLOG: Final = 64 * 2**20
 """Characters of messages that wait to be stored: ten seconds of a slow disk; more are refused, not piled up."""
@@ -154,6 +187,9 @@ RETAIN_SLICE: Final = 500
 
 RETAIN_SECONDS: Final = 600.0
 """Between two rounds of retention; a round that finds nothing costs one look at each conversation."""
+
+RETAIN_PAUSE_SECONDS: Final = 0.05
+"""Between two slices: what people say waits for one of them, not for all."""
 
 REMEMBER_REMOVED_DAYS: Final = 30
 """How long the place of a removed message is known, for a sender that was cut off before it heard of it."""
@@ -202,6 +238,57 @@ QUIT_SECONDS: Final = 5.0
 
 CLOSE_SECONDS: Final = 2.0
 """How long the client waits for the end of a connection it closes."""
+
+MAX_WAITING: Final = 1_000
+"""Messages and lines that wait to be sent before a pipe is read no further."""
+
+MAX_OUTBOX: Final = 10_000
+"""Messages that wait to be accepted, from a program that does not wait; one more is refused."""
+
+SYNC_PAGE: Final = 50
+"""Messages the client asks for at once: with the longest lines they still fit MAX_SERVER_LINE."""
+
+SYNC_AT_ONCE: Final = 4
+"""Conversations the client reads up on at the same time."""
+
+MAX_AHEAD: Final = 1_000
+"""Messages of one conversation that came before an earlier one and wait for it; more are asked for again."""
+
+DEFAULT_PAST: Final = 20
+"""Messages ``/history`` shows if no number is given: a screenful."""
+
+MAX_PAST: Final = 1_000
+"""Messages ``/history`` shows at most."""
+
+MAX_FOUND: Final = 50
+"""Messages ``/search`` shows at most, the newest."""
+
+MAX_REMEMBERED: Final = 10_000
+"""Messages a client without a store remembers for ``/history`` and ``/search``."""
+
+MAX_SEARCHED: Final = 200_000
+"""Messages of the store that ``/search`` looks through, the newest: their index takes some 50 MB."""
+
+DOUBTFUL_TRANSACTIONS: Final = 4
+"""Transactions of the client's store that may be on the disk before what they brought has reached the output."""
+
+MAX_UNLOCK_TRIES: Final = 3
+"""How often a person is asked for the password of the local store."""
+
+MAX_UNWRAP_MEMORY: Final = 2**20
+"""KiB of argon2id for the local store's key, as its file says: a damaged or forged file cannot ask for more."""
+
+MAX_UNWRAP_PASSES: Final = 16
+"""Passes of the same."""
+
+MAX_UNWRAP_LANES: Final = 16
+"""Lanes of the same."""
+
+SYNC_AGAIN_SECONDS: Final = 10.0
+"""After a refused `sync` or `conversations`, how long until the client asks again."""
+
+RETRY_JITTER: Final = 0.5
+"""Part of each wait that is left to chance, so that not everybody comes back at once."""
 
 MAX_KNOWN_NAMES: Final = 1_000
 """Names the client remembers for completion."""

@@ -102,8 +102,8 @@ class Authenticator:
         """Log in by the transport key that the channel has proven; `LoginRefusedError` if it is not one of ``user``."""
         return defer.Deferred.fromCoroutine(self._login_device(user, device_key))
 
-    def confirm(self, account: Account, password: str, address: str) -> defer.Deferred[None]:
-        """Check the password of somebody who is logged in; errors as in `login`."""
+    def confirm(self, account: Account, password: str, address: str) -> defer.Deferred[Account]:
+        """Check the password of somebody who is logged in; the account as it is now. Errors as in `login`."""
         return defer.Deferred.fromCoroutine(self._confirm(account, password, address))
 
     def forget_device(self, device_key: bytes) -> defer.Deferred[None]:
@@ -134,10 +134,11 @@ class Authenticator:
             raise LoginRefusedError(DEVICE_REFUSED)
         return Login(*found)
 
-    async def _confirm(self, account: Account, password: str, address: str) -> None:
+    async def _confirm(self, account: Account, password: str, address: str) -> Account:
         confirmed = await self._by_password(account.name, password, address)
         if confirmed.id != account.id:
             raise LoginRefusedError(REFUSED)
+        return confirmed
 
     async def _by_password(self, user: str, password: str, address: str) -> Account:
         name, stranger = f"name {folded(user)}", _address(address)

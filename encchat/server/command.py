@@ -14,6 +14,7 @@ from zope.interface import Attribute, Interface, implementer
 
 from encchat.errors import ConfigurationError
 from encchat.server.context import Context
+from encchat.server.meters import RequestKind
 from encchat.wire import ParameterEntry, Request, Result, Role
 
 _Kind: TypeAlias = Literal["string", "integer", "number", "boolean"]
@@ -37,7 +38,8 @@ class Needs:
 
     ``login``: True after a login only, False before it only, None either way. ``role``: this one or a
     higher. ``admin``: a password confirmation that has not expired. ``cost``: in units of
-    `encchat.limits.REQUEST_RATE`. ``in_order``: the connection's later requests wait for the answer.
+    `encchat.limits.REQUEST_RATE`, and ``kind`` is the flood it counts for. ``in_order``: the connection's later
+    requests wait for the answer. ``voice``: not while muted. ``audited``: done or refused, it goes to the audit log.
     """
 
     login: bool | None = True
@@ -45,6 +47,9 @@ class Needs:
     admin: bool = False
     cost: float = 1.0
     in_order: bool = False
+    kind: RequestKind = "query"
+    voice: bool = False
+    audited: bool = False
 
 
 class ICommand(Interface):
@@ -83,11 +88,23 @@ def command(
     admin: bool = False,
     cost: float = 1.0,
     in_order: bool = False,
+    kind: RequestKind = "query",
+    voice: bool = False,
+    audited: bool = False,
 ) -> Callable[[Handler], Command]:
     """Make a `Command` of a function ``(context, request: SomeRequest)``; the keywords are those of `Needs`."""
 
     def decorate(handler: Handler) -> Command:
-        needs = Needs(login=login, role=role, admin=admin, cost=cost, in_order=in_order)
+        needs = Needs(
+            login=login,
+            role=role,
+            admin=admin,
+            cost=cost,
+            in_order=in_order,
+            kind=kind,
+            voice=voice,
+            audited=audited,
+        )
         return Command(_request_type(handler), handler, help, needs)
 
     return decorate

@@ -16,7 +16,6 @@ from encchat.net.timing import Timer
 from encchat.server.context import Context, Hold, State
 from encchat.server.dispatch import Dispatcher
 from encchat.server.live import LivePlace
-from encchat.server.rate import Bucket
 from encchat.server.services import Services
 from encchat.wire import Closing, Welcome, encode
 
@@ -44,8 +43,7 @@ class ChatConnection(LineReceiver):
         services, settings = self._services, self._services.settings
         self._outbox = Outbox(self.transport, services.turn, settings.max_unsent + UNSENT_RESERVE, self._overflow)
         self.write_line = self._outbox.write_line
-        bucket = Bucket.full(settings.request_rate, settings.request_burst, services.clock.seconds())
-        self.context = Context(services, self, bucket)
+        self.context = Context(services, self, services.meters.connection(self.address))
         self._place = LivePlace(services, self.context)
         self._outbox.watch(settings.max_unsent, self._place)
         self.write_line(

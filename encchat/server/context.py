@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, Flag, auto
 from typing import Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
@@ -19,8 +19,8 @@ from encchat.errors import NotLoggedInError, RequestError
 from encchat.limits import MAX_PENDING_REQUESTS
 from encchat.server.auth import Login
 from encchat.server.chat import Chat
+from encchat.server.meters import Meter
 from encchat.server.model import Account, Device
-from encchat.server.rate import Bucket
 from encchat.server.services import Services
 from encchat.wire import Error, LoggedIn, Ok, Result, ServerLine, encode
 
@@ -85,7 +85,7 @@ class Context:
 
     services: Services
     connection: Connection
-    bucket: Bucket
+    meter: Meter
     state: State = State.STRANGER
     admin_until: float = 0.0
     pending: int = 0
@@ -100,6 +100,11 @@ class Context:
         return self._logged_in().account
 
     @property
+    def here(self) -> Account | None:
+        """The account that is logged in, None for a stranger and once the connection has closed."""
+        return self._login.account if self._login and self.state is State.LOGGED_IN else None
+
+    @property
     def device(self) -> Device:
         """The device that logged in; `NotLoggedInError` as for `account`."""
         return self._logged_in().device
@@ -108,6 +113,11 @@ class Context:
     def name(self) -> str:
         """The account's name for logs, also after the connection has closed; empty for a stranger."""
         return self._login.account.name if self._login else ""
+
+    @property
+    def address(self) -> str:
+        """The peer's host."""
+        return self.connection.address
 
     @property
     def chat(self) -> Chat:
@@ -121,9 +131,14 @@ class Context:
 
     # Moving ------------------------------------------------------------------------------------
     def enter(self, login: Login) -> LoggedIn:
-        """The login succeeded; the answer to it. The connection may have gone meanwhile: `NotLoggedInError`."""
+        """The login succeeded; the answer to it. The one place everybody passes who comes in.
+
+        `NotLoggedInError`: the connection has gone meanwhile. `BannedError`: the account may not be here.
+        """
         if self.state is not State.STRANGER:
             raise NotLoggedInError("the connection closed before the login was done")
+        self.services.sanctions.check_ban(login.account.name)
+        self.meter.log_in(login.account.name)
         self.state, self._login = State.LOGGED_IN, login
         self.connection.logged_in()
         self.services.arrive(login.account, self)
@@ -134,6 +149,11 @@ class Context:
             role=login.account.role,
             presence=self.chat.presence(login.account.name),
         )
+
+    def become(self, account: Account) -> None:
+        """The account has changed; admin commands need the password again."""
+        if self._login is not None:
+            self._login, self.admin_until = evolve(self._login, account=account), 0.0
 
     def leave(self, last: ServerLine | None = None) -> None:
         """Be gone for everybody now, hear ``last`` and be hung up at the end of this turn."""
@@ -146,6 +166,7 @@ class Context:
     def lost(self) -> None:
         """The transport is gone, or about to be."""
         before, self.state = self.state, State.CLOSED
+        self.meter.close()
         if before is State.LOGGED_IN and self._login is not None:
             self.services.depart(self._login.account, self)
             log.info("{user} left", event="logged_out", user=self._login.account.name)

@@ -1,12 +1,13 @@
 """The one place every line goes through: decoded, checked against its command's needs, handled, answered.
 
 Theory of operation: a line becomes a request (or an error, of which a connection has a small budget), its
-cost is taken from the connection's bucket, the command's `Needs` are checked against the connection's
+cost is charged to the connection's meter, the command's `Needs` are checked against the connection's
 state, and the handler runs. An outcome at hand is answered at once. A Deferred or coroutine is answered
 when it fires, and if the command is ``in_order`` the connection is not read until then, so requests sent in one
 burst take effect in the order they were sent. `LATER` means the handler sees to its answer.
 A `RequestError` is an answer; anything else that is raised is a bug here: the log says where, the peer
-gets `InternalError` without detail. Cost and order hold reading back; nothing read is dropped.
+gets `InternalError` without detail. Cost and order hold reading back; nothing read is dropped, until a flood
+that does not end (see `encchat.server.meters`) is hung up.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -25,10 +26,12 @@ from encchat.errors import (
     LineTooLongError,
     NotLoggedInError,
     RequestError,
+    ThrottledError,
 )
-from encchat.limits import MAX_BAD_LINES, MAX_LINE
+from encchat.limits import FLOOD_SECONDS, MAX_BAD_LINES, MAX_LINE
 from encchat.server.command import LATER, Command, Later, Needs, Outcome
 from encchat.server.context import Context, Hold, State
+from encchat.server.meters import RequestKind, Step
 from encchat.server.model import RANK
 from encchat.server.registry import Registry
 from encchat.server.traces import trace
@@ -37,6 +40,7 @@ from encchat.wire import Closing, Request, Result, request_id
 log = Logger()
 
 _Answered: TypeAlias = Result | Later | RequestError | None
+_FLOOD = "you have asked for more than this server allows"
 _BROKE = "something broke on the server; its log says what"
 
 
@@ -57,7 +61,8 @@ class Dispatcher:
             self._bad_line(context, request_id(line), error)
             return
         command = self._registry.command_for(request)
-        self._charge(context, command.needs.cost)
+        if not self._charge(context, command.needs.kind, command.needs.cost):
+            return
         try:
             self._check(context, command)
             self._settle(context, command, request, command.handle(context, request))
@@ -72,15 +77,23 @@ class Dispatcher:
     def _bad_line(self, context: Context, id: int | None, error: RequestError) -> None:
         context.refuse(id, error)
         context.bad_lines += 1
-        self._charge(context, 1.0)
+        self._charge(context, "query", 1.0)
         if context.bad_lines > MAX_BAD_LINES:
             context.leave(Closing(reason=f"more than {MAX_BAD_LINES} lines were no requests"))
 
-    def _charge(self, context: Context, cost: float) -> None:
-        if not context.bucket.spend(cost):
-            seconds = context.bucket.wait(context.services.clock.seconds())
-            if seconds > 0:
-                context.connection.hold_for(Hold.RATE, seconds)
+    def _charge(self, context: Context, kind: RequestKind, cost: float) -> bool:
+        """Charge a request; False if that was the end of the connection."""
+        debt = context.meter.charge(kind, cost)
+        if debt is None:
+            return True
+        if debt.step is Step.HANG_UP:
+            log.warn("{user} is hung up for a flood", event="flood", user=context.name)
+            context.leave(Closing(reason=f"{_FLOOD} for {FLOOD_SECONDS:g} seconds"))
+            return False
+        if debt.step is Step.TELL:
+            context.refuse(None, ThrottledError(f"{_FLOOD}: what you send is read more slowly, nothing is lost yet"))
+        context.connection.hold_for(Hold.RATE, debt.seconds)
+        return True
 
     # Needs -------------------------------------------------------------------------------------
     def _check(self, context: Context, command: Command) -> None:
@@ -91,6 +104,8 @@ class Dispatcher:
             return
         if needs.login is False:
             raise AlreadyLoggedInError(f"this connection is logged in as {context.account.name}")
+        if needs.voice:
+            context.services.sanctions.check_mute(context.name)
         if needs.admin or needs.role != "user":
             self._check_rights(context, command.verb, needs)
 
@@ -110,6 +125,8 @@ class Dispatcher:
             self._wait(context, command, request, outcome)
         elif isinstance(outcome, Coroutine):
             self._wait(context, command, request, Deferred.fromCoroutine(outcome))
+        elif command.needs.audited:
+            self._wait(context, command, request, succeed(outcome))
         elif (answer := _checked(outcome)) is not LATER:
             context.answer(request.id, answer)
 
@@ -118,8 +135,15 @@ class Dispatcher:
         if command.needs.in_order and not outcome.called:
             context.connection.hold(Hold.ORDER)
         outcome.addCallback(_checked)
+        if command.needs.audited:
+            outcome.addCallback(self._audit, context, request)
         outcome.addErrback(lambda failure: self._refusal(context, command, request, failure))
         outcome.addCallback(self._finish, context, command, request)
+
+    def _audit(self, outcome: _Answered, context: Context, request: Request) -> Deferred[_Answered]:
+        """The answer goes out when what was done is in the audit log."""
+        written: Deferred[Any] = context.services.trail.done(context.name, request)
+        return written.addCallback(lambda _: outcome)
 
     def _finish(self, outcome: _Answered, context: Context, command: Command, request: Request) -> None:
         if outcome is not LATER:
@@ -132,6 +156,8 @@ class Dispatcher:
         if not isinstance(error, RequestError):
             log.error("{verb} broke: {trace}", event="command_broke", verb=command.verb, trace=trace(failure))
             return InternalError(_BROKE)
+        if command.needs.audited:
+            context.services.trail.refused(context.name, request, error)
         if isinstance(error, ForbiddenError):
             self._log_forbidden(context, command, request, error)
         return error
@@ -142,7 +168,7 @@ class Dispatcher:
             event="forbidden",
             user=context.name,
             verb=command.verb,
-            target=getattr(request, "user", ""),
+            target=getattr(request, "user", getattr(request, "target", "")),
             why=error.text,
         )
 

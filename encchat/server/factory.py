@@ -15,9 +15,13 @@ from encchat.server.auth import Authenticator
 from encchat.server.command import Command
 from encchat.server.connection import ChatConnection
 from encchat.server.dispatch import Dispatcher
+from encchat.server.meters import Meters
+from encchat.server.policy import RegistrationPolicy
 from encchat.server.registry import default_registry, find_commands
-from encchat.server.services import Services
+from encchat.server.sanctions import Sanctions
+from encchat.server.services import Home, Services
 from encchat.server.settings import Settings
+from encchat.server.trail import Trail
 from encchat.wire import Closing
 
 
@@ -38,6 +42,7 @@ class ChatFactory(Factory):
         settings: Settings,
         plugins: Iterable[Command] | None = None,
     ) -> None:
+        self.connections: set[ChatConnection] = set()
         self.registry = default_registry(find_commands() if plugins is None else plugins)
         self.services = Services(
             store=store,
@@ -46,23 +51,41 @@ class ChatFactory(Factory):
             clock=reactor,
             turn=TurnEnd(reactor),
             settings=settings,
+            sanctions=Sanctions(store, self._now),
+            policy=RegistrationPolicy(store, settings.registration),
+            trail=Trail(store, reactor.seconds),
+            meters=Meters(settings.request_rate, settings.request_burst, reactor.seconds),
+            visitors=lambda: [connection.context for connection in self.connections],
         )
-        self.connections: set[ChatConnection] = set()
+        self._configured = settings
         self._dispatcher = Dispatcher(self.registry)
         self._empty: Deferred[None] | None = None
         self._limit: Timer | None = None
 
     @property
     def settings(self) -> Settings:
-        """What is in force; new ones hold for all that happens from then on, rates for new connections."""
+        """What is in force: what was configured, but for the registration policy that an admin has set since.
+
+        New ones hold for all that happens from then on.
+        """
         return self.services.settings
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self.services.settings = settings
+        self._configured = settings
+        self.services.put_in_force(settings)
 
-    def buildProtocol(self, addr: IAddress | None) -> ChatConnection:
-        """A connection, secured already when it begins."""
+    async def open(self, home: Home | None = None) -> None:
+        """Take what the store knows, which is open, before the first connection; ``home`` goes into invite links."""
+        self.services.home = home
+        await self.services.sanctions.load()
+        await self.services.policy.load()
+        self.services.put_in_force(self._configured)
+
+    def buildProtocol(self, addr: IAddress | None) -> ChatConnection | None:
+        """A connection, secured already when it begins; None for an address banned since the handshake began."""
+        if self.services.sanctions.bars(getattr(addr, "host", "")):
+            return None
         connection = ChatConnection(self.services, self._dispatcher, self._gone)
         connection.factory = self
         self.connections.add(connection)
@@ -78,6 +101,9 @@ class ChatFactory(Factory):
         self._empty = Deferred()
         self._limit = self.services.clock.callLater(self.settings.stop_seconds, self._cut_off)
         return self._empty
+
+    def _now(self) -> int:
+        return self.services.now()
 
     def _gone(self, connection: ChatConnection) -> None:
         self.connections.discard(connection)

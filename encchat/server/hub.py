@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from encchat.server.chat import Delivery
-from encchat.server.model import Device
+from encchat.server.model import Account, Device
 from encchat.server.traces import trace
 from encchat.wire import Message, ServerLine, encode
 
@@ -31,6 +31,9 @@ class Receiver(Protocol):
     @property
     def write_line(self) -> Callable[[bytes], None]:
         """Take a line, without delimiter, to be sent at the end of the turn."""
+
+    def become(self, account: Account) -> None:
+        """The account has changed."""
 
     def leave(self, last: ServerLine | None = None) -> None:
         """Be gone now, hear ``last``, and be hung up at the end of the turn."""

@@ -1,4 +1,4 @@
-"""A token bucket that costs a subtraction while there is enough in it."""
+"""Token buckets: one costs a subtraction while there is enough in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from attrs import define
 
 @define(eq=False)
 class Bucket:
-    """Earns ``rate`` units a second up to ``burst``; may go into debt, which `take` turns into a wait."""
+    """Earns ``rate`` units a second up to ``burst``; may go into debt, which `wait` turns into a time."""
 
     rate: float
     burst: float
@@ -26,6 +26,20 @@ class Bucket:
 
     def wait(self, now: float) -> float:
         """Seconds until nothing is owed, 0.0 if nothing is; ``now`` in seconds of any steady clock."""
+        self._earn(now)
+        return max(0.0, -self._units / self.rate)
+
+    def is_full(self, now: float) -> bool:
+        """Whether it holds its burst, so that a new one would be the same."""
+        self._earn(now)
+        return self._units >= self.burst
+
+    def change(self, rate: float, burst: float, now: float) -> None:
+        """Another rate and burst from ``now`` on; what was spent stays spent."""
+        self._earn(now)
+        self._units += burst - self.burst
+        self.rate, self.burst = rate, burst
+
+    def _earn(self, now: float) -> None:
         self._units = min(self.burst, self._units + max(0.0, now - self._filled_at) * self.rate)
         self._filled_at = now
-        return max(0.0, -self._units / self.rate)

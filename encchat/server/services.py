@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from encchat.links import Address
 from encchat.net.outbox import TurnEnd
 from encchat.net.timing import Scheduler
 from encchat.server.auth import Authenticator
 from encchat.server.chat import Chat, Delivery
 from encchat.server.hub import Hub, Receiver
+from encchat.server.meters import Meters
 from encchat.server.model import Account
+from encchat.server.policy import RegistrationPolicy
+from encchat.server.sanctions import Sanctions
 from encchat.server.settings import Settings
 from encchat.server.traces import trace
+from encchat.server.trail import Trail
 from encchat.wire import Closing, CommandEntry, Role, ServerLine
 
 log = Logger()
+
+
+class Visitor(Protocol):
+    """A connection, logged in or not."""
+
+    @property
+    def address(self) -> str:
+        """The peer's host."""
+
+    @property
+    def here(self) -> Account | None:
+        """The account that is logged in, if one is."""
+
+    def leave(self, last: ServerLine | None = None) -> None:
+        """As `Receiver.leave`."""
+
+
+@frozen
+class Home:
+    """Where people find this server, and the identity they pin: what invite links are made of."""
+
+    address: Address
+    identity: bytes
 
 
 @define(eq=False, repr=False)
@@ -33,6 +61,13 @@ class Services:
     clock: Scheduler
     turn: TurnEnd
     settings: Settings
+    sanctions: Sanctions
+    policy: RegistrationPolicy
+    trail: Trail
+    meters: Meters
+    visitors: Callable[[], Iterable[Visitor]]
+    """All connections, strangers among them."""
+    home: Home | None = None
     chat: Chat = Factory(Chat)
     hub: Hub = Factory(Hub)
     stopping: bool = False
@@ -73,6 +108,23 @@ class Services:
         if self.hub.remove(account.name, receiver):
             self.carry_out(self.chat.depart(account.name))
             self._see(account)
+
+    def expel_address(self, last: ServerLine) -> None:
+        """Hang up all connections from where nobody may connect."""
+        for visitor in tuple(self.visitors()):
+            if self.sanctions.bars(visitor.address):
+                visitor.leave(last)
+
+    def change(self, account: Account) -> None:
+        """The account has changed in the store: at once it is so for its connections too."""
+        self.chat.change(account)
+        for receiver in self.hub.of(account.name):
+            receiver.become(account)
+
+    def put_in_force(self, configured: Settings) -> None:
+        """These settings, as they came from the configuration."""
+        self.settings = self.policy.over(configured)
+        self.meters.change(configured.request_rate, configured.request_burst)
 
     def expel(self, name: str, last: ServerLine) -> None:
         """Hang up all connections of ``name``; ``last`` is what they hear."""

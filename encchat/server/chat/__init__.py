@@ -2,7 +2,26 @@
 
 from encchat.server.chat.chat import Chat
 from encchat.server.chat.delivery import Delivery
-from encchat.server.chat.permissions import check_kick
+from encchat.server.chat.permissions import (
+    check_addresses,
+    check_kick,
+    check_network,
+    check_override,
+    check_role_change,
+    check_sanction,
+)
 from encchat.server.chat.routes import LOBBY_ROUTE, Route, message_deliveries
 
-__all__ = ["LOBBY_ROUTE", "Chat", "Delivery", "Route", "check_kick", "message_deliveries"]
+__all__ = [
+    "LOBBY_ROUTE",
+    "Chat",
+    "Delivery",
+    "Route",
+    "check_addresses",
+    "check_kick",
+    "check_network",
+    "check_override",
+    "check_role_change",
+    "check_sanction",
+    "message_deliveries",
+]

@@ -55,6 +55,12 @@ class Chat:
         self._members[name] = member
         self._touch(member)
 
+    def change(self, account: Account) -> None:
+        """The account's role is another one."""
+        member = self._members.get(folded(account.name))
+        if member is not None:
+            member.account = account
+
     def meet(self, name: str, contacts: Iterable[str]) -> list[Delivery]:
         """Make ``contacts`` know ``name``, and tell those who are here that it is here too."""
         name = folded(name)

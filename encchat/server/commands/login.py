@@ -7,7 +7,7 @@ from encchat.server.command import command
 from encchat.server.context import Context
 
 
-@command("make an account and log in", login=False, cost=20, in_order=True)
+@command("make an account and log in", login=False, cost=20, in_order=True, kind="login")
 async def register(context: Context, request: wire.Register) -> wire.LoggedIn:
     """Registration policy and invites are the authenticator's."""
     connection = context.connection
@@ -23,7 +23,7 @@ async def register(context: Context, request: wire.Register) -> wire.LoggedIn:
     )
 
 
-@command("log in by password", login=False, cost=20, in_order=True)
+@command("log in by password", login=False, cost=20, in_order=True, kind="login")
 async def login(context: Context, request: wire.Login) -> wire.LoggedIn:
     """The connection's device key logs in by itself from now on."""
     connection = context.connection
@@ -34,7 +34,7 @@ async def login(context: Context, request: wire.Login) -> wire.LoggedIn:
     )
 
 
-@command("log in by this device's key", login=False, cost=5, in_order=True)
+@command("log in by this device's key", login=False, cost=5, in_order=True, kind="login")
 async def login_device(context: Context, request: wire.LoginDevice) -> wire.LoggedIn:
     """The channel has proven the key."""
     return context.enter(await context.services.auth.login_device(request.user, context.connection.device_key))

@@ -25,7 +25,7 @@ from encchat.server.model import Account, NewMessage, Stored
 log = Logger()
 
 
-@command("send a message to a conversation", in_order=True)
+@command("send a message to a conversation", in_order=True, kind="message", voice=True)
 def send(context: Context, request: wire.Send) -> Later | Coroutine[Deferred[Any], Any, Later]:
     """To the lobby, or to a user as ``@NAME``, here or not."""
     if request.conversation == LOBBY:
