@@ -18,7 +18,7 @@ STATIC: Final = "static.pem"
 RSA: Final = "rsa.pem"
 STORE: Final = "encchat.db"
 LOCK: Final = "lock"
-_OURS: Final = frozenset({IDENTITY, STATIC, RSA, STORE, f"{STORE}-wal", f"{STORE}-shm", LOCK})
+_OURS: Final = frozenset({IDENTITY, STATIC, RSA, LOCK})
 
 
 def default_path(environ: Mapping[str, str]) -> Path:
@@ -29,6 +29,11 @@ def default_path(environ: Mapping[str, str]) -> Path:
     if not base.is_absolute():
         raise ConfigurationError("there is no home directory to keep data in: name a --data-dir")
     return base / "encchat-server"
+
+
+def _is_ours(name: str) -> bool:
+    # Beside the store stand SQLite's own files, and copies: encchat.db-wal, encchat.db.version-1.
+    return name in _OURS or name.startswith(STORE)
 
 
 @define
@@ -74,7 +79,7 @@ class DataDirectory:
     def _close_to_others(self) -> None:
         mode = stat.S_IMODE(self.path.stat().st_mode)
         # A directory that holds other things (--data-dir /tmp) is not ours to close.
-        if mode & 0o077 and all(name in _OURS for name in os.listdir(self.path)):
+        if mode & 0o077 and all(map(_is_ours, os.listdir(self.path))):
             self.path.chmod(0o700)
         elif mode & 0o022:
             raise ConfigurationError(

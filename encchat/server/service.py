@@ -50,6 +50,13 @@ class Chat(Protocol):
     def say_goodbye(self, reason: str) -> Deferred[None]: ...
 
 
+class Companion(Protocol):
+    """What it needs of something that runs while the store is open."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 class Hasher(Protocol):
     """What it needs of the password hasher."""
 
@@ -109,6 +116,8 @@ class Parts:
     """Reads the configuration again; an `EncchatError` leaves things as they are."""
     apply: Callable[[Settings], None]
     """Puts new settings into force."""
+    companions: Sequence[Companion] = ()
+    """What works on the store beside the chat: retention, and the look for what encchat-admin changed."""
 
 
 @define(slots=False, eq=False)
@@ -183,6 +192,8 @@ class ChatService(service.Service):
         await self.parts.store.open()
         await self.parts.store.set_meta(ADDRESS_META, str(self._public_address()))
         link = await self._first_invite()
+        for companion in self.parts.companions:
+            companion.start()
         self.reactor.callWhenRunning(self._announce, link)
 
     async def _first_invite(self) -> InviteLink | None:
@@ -259,6 +270,8 @@ class ChatService(service.Service):
         )
         await self._in_time("the goodbyes", lambda: self.parts.chat.say_goodbye(GOODBYE))
         await self._in_time("the password threads", self.parts.hasher.stop)
+        for companion in self.parts.companions:
+            await self._in_time("what works on the store", companion.stop)
         await self._in_time("the store", self.parts.store.close)
         self.parts.directory.close()
         self._log.info("stopped", event="stopped")

@@ -12,11 +12,13 @@ from encchat.net.admission import Admission
 from encchat.net.interfaces import find_suites
 from encchat.net.secure import ConnectionLimits, SecureServerFactory
 from encchat.server.auth import Authenticator
+from encchat.server.changes import Changes
 from encchat.server.datadir import DataDirectory
 from encchat.server.factory import ChatFactory
 from encchat.server.logs import JsonObserver, json_log
 from encchat.server.options import RSA_SUITE, Options
 from encchat.server.passwords import PasswordHasher
+from encchat.server.retention import Retention
 from encchat.server.service import ChatService, Keyring, Parts
 from encchat.server.settings import Settings
 from encchat.server.store.sqlite import SqliteStore
@@ -62,6 +64,7 @@ def _parts(reactor: Any, options: Options) -> Parts:
         address=options.address(),
         reload=options.reload,
         apply=apply,
+        companions=(Retention(store, lambda: chat.settings, reactor), Changes(chat.services)),
     )
 
 

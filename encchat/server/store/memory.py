@@ -145,7 +145,7 @@ class MemoryStore:
     def forget_device(self, key: bytes) -> defer.Deferred[None]:
         return self._do(self.tables.forget_device, key)
 
-    def mark_device_seen(self, key: bytes, now: int) -> defer.Deferred[None]:
+    def mark_device_seen(self, key: bytes, now: int) -> defer.Deferred[bool]:
         return self._do(self.tables.mark_device_seen, key, now)
 
     def move_cursor(self, device_key: bytes, key: str, seq: int) -> defer.Deferred[None]:

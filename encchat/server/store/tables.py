@@ -180,10 +180,11 @@ class Tables:
         for place in [place for place in self.cursors if place[0] == key]:
             del self.cursors[place]
 
-    def mark_device_seen(self, key: bytes, now: int) -> None:
+    def mark_device_seen(self, key: bytes, now: int) -> bool:
         device = self.devices.get(key)
-        if device and now > (device.last_seen or 0):
-            self.devices[key] = evolve(device, last_seen=now)
+        if device:
+            self.devices[key] = evolve(device, last_seen=max(now, device.last_seen or now))
+        return device is not None
 
     def move_cursor(self, device_key: bytes, key: str, seq: int) -> None:
         log = self.logs.get(key)
