@@ -207,6 +207,12 @@ class StoreError(LocalError):
     code = "store"
 
 
+class StoreLockedError(StoreError):
+    """Another process has the store open."""
+
+    code = "store-locked"
+
+
 class UsageError(LocalError):
     """A command or option was given in a way it cannot be understood; the text shows the right way."""
 

@@ -1,0 +1,83 @@
+"""What every store of the client promises; `tests.client.store.contract` holds each implementation to it.
+
+All calls are synchronous and short. Conversations are named as this client sees them (``lobby``, ``@NAME``); upper and
+lower case are the same. Each method can raise `StoreError`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import define, field
+from msgspec import Struct
+
+from encchat.wire import Kind
+
+
+class Outgoing(Struct, frozen=True):
+    """A message of this client that the server has not accepted yet."""
+
+    ulid: str
+    conversation: str
+    body: str
+
+
+class StoredMessage(Struct, frozen=True):
+    """A message of a conversation; ``time`` in milliseconds since 1970 UTC."""
+
+    conversation: str
+    kind: Kind
+    seq: int
+    sender: str
+    ulid: str
+    time: int
+    body: str
+
+
+@define
+class Changes:
+    """What happens in one transaction: all of it or nothing."""
+
+    queued: list[Outgoing] = field(factory=list)
+    """Messages that enter the outbox, at its end."""
+    settled: list[str] = field(factory=list)
+    """ULIDs that leave it, the ones of ``queued`` included."""
+    messages: list[StoredMessage] = field(factory=list)
+    """Messages to keep; a place (conversation, seq) that is taken stays as it is."""
+    cursors: dict[str, int] = field(factory=dict)
+    """Up to where each conversation is complete here."""
+
+    def __bool__(self) -> bool:
+        return bool(self.queued or self.settled or self.messages or self.cursors)
+
+
+class Store(Protocol):
+    """The outbox, the messages and the cursors of one account on one server."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether it outlives the process: only then may the server be told that something has been taken."""
+
+    def outbox(self) -> list[Outgoing]:
+        """What waits to be accepted, in the order it was queued."""
+
+    def cursors(self) -> dict[str, int]:
+        """Every conversation's cursor, by its name."""
+
+    def apply(self, changes: Changes) -> None:
+        """Carry out ``changes`` in one transaction; safe on the disk when this returns."""
+
+    def holds(self, conversation: str, seq: int) -> bool:
+        """Whether the message at that place is kept."""
+
+    def history(self, conversation: str, count: int) -> list[StoredMessage]:
+        """The newest ``count`` messages of a conversation, oldest first."""
+
+    def search(self, text: str, count: int) -> list[StoredMessage]:
+        """The newest ``count`` messages that have every word of ``text``, or a word that begins so, oldest first."""
+
+    def doubtful(self) -> list[StoredMessage]:
+        """Messages kept just before a process ended without `close`: nobody knows whether they were shown."""
+
+    def close(self) -> None:
+        """Everything kept was shown; let go of all resources. May be called twice."""

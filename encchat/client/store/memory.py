@@ -1,0 +1,74 @@
+"""The store of a client that keeps nothing, and the reference for the one that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from attrs import define, field
+
+from encchat import names
+from encchat.client.store.interface import Changes, Outgoing, StoredMessage
+from encchat.client.store.search import Index
+from encchat.limits import DOUBTFUL_TRANSACTIONS, MAX_REMEMBERED
+
+
+@define
+class MemoryStore:
+    """Keeps the newest ``remembered`` messages, or without ``durable`` nothing that counts: it dies with the process.
+
+    ``durable`` is for tests that let a client die and give the next one the same object.
+    """
+
+    durable: bool = False
+    _remembered: int = MAX_REMEMBERED
+    _outbox: dict[str, Outgoing] = field(init=False, factory=dict)
+    _messages: dict[tuple[str, int], StoredMessage] = field(init=False, factory=dict)
+    _cursors: dict[str, tuple[str, int]] = field(init=False, factory=dict)
+    _fresh: list[list[StoredMessage]] = field(init=False, factory=list)
+
+    def outbox(self) -> list[Outgoing]:
+        return list(self._outbox.values())
+
+    def cursors(self) -> dict[str, int]:
+        return dict(self._cursors.values())
+
+    def apply(self, changes: Changes) -> None:
+        new = [message for message in changes.messages if not self.holds(message.conversation, message.seq)]
+        self._outbox.update((message.ulid, message) for message in changes.queued)
+        for ulid in changes.settled:
+            self._outbox.pop(ulid, None)
+        self._messages.update((_place(message.conversation, message.seq), message) for message in new)
+        self._cursors.update((names.folded(name), (name, seq)) for name, seq in changes.cursors.items())
+        self._fresh = [*self._fresh, new][-DOUBTFUL_TRANSACTIONS:]
+        for place in list(islice(self._messages, max(0, len(self._messages) - self._remembered))):
+            del self._messages[place]
+
+    def holds(self, conversation: str, seq: int) -> bool:
+        return _place(conversation, seq) in self._messages
+
+    def history(self, conversation: str, count: int) -> list[StoredMessage]:
+        wanted = names.folded(conversation)
+        found = (message for (name, _), message in self._messages.items() if name == wanted)
+        return _newest(sorted(found, key=lambda message: message.seq), count)
+
+    def search(self, text: str, count: int) -> list[StoredMessage]:
+        index = Index()
+        index.add(self._messages.values())
+        found = [self._messages[_place(*place)] for place in index.find(text, count)]
+        index.close()
+        return found
+
+    def doubtful(self) -> list[StoredMessage]:
+        return [message for messages in self._fresh for message in messages]
+
+    def close(self) -> None:
+        self._fresh.clear()
+
+
+def _place(conversation: str, seq: int) -> tuple[str, int]:
+    return names.folded(conversation), seq
+
+
+def _newest(messages: Iterable[StoredMessage], count: int) -> list[StoredMessage]:
+    return list(messages)[-count:] if count else []
