@@ -1,0 +1,171 @@
+"""A client's process: the real core and connection, logging in by device key, that loses its memory when it crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from attrs import define, field, frozen
+
+from encchat import wire
+from encchat.client import events
+from encchat.client.connection import ClientConnection
+from encchat.client.core import ClientCore, State
+from encchat.client.requests import Answer
+from tests.simulation.network import Crashed, End
+from tests.simulation.storage import Storage
+from tests.simulation.timing import SkewedClock, WorldClock
+
+Reach = Callable[[ClientConnection, bytes], End | None]
+"""Connects a protocol, under a device key, to the server; None if there is none."""
+
+
+@frozen
+class Typed:
+    """A message somebody typed; ``kept`` once the client had taken it into its outbox."""
+
+    conversation: str
+    body: str
+    kept: bool
+
+
+@define(eq=False)
+class Device:
+    """One installation: its storage and what was shown on its screen outlive its processes."""
+
+    user: str
+    number: int
+    key: bytes
+    storage: Storage
+    _clock: WorldClock
+    _random: Random
+    _reach: Reach
+    core: ClientCore | None = field(init=False, default=None)
+    end: End | None = field(init=False, default=None)
+    error: float = field(init=False, default=0.0)
+    crashes: int = field(init=False, default=0)
+    shown: list[events.ScreenEvent] = field(init=False, factory=list)
+    typed: list[Typed] = field(init=False, factory=list)
+    clock: SkewedClock | None = field(init=False, default=None)
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+        return f"{self.user}.{self.number}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is logged in and done with what comes after that."""
+        return self.core is not None and self.core.state is State.READY
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not accepted yet."""
+        return 0 if self.core is None else self.core.unaccepted
+
+    # Its life ------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """A new process over the old storage, unless there is one."""
+        if self.core is None:
+            self.clock = SkewedClock(self._clock, self.error)
+            self.core = ClientCore(self.clock.seconds, self._random.randbytes)
+            self._connect()
+
+    def crash(self) -> None:
+        """The process is killed: what it had not committed is gone."""
+        if self.core is None or self.clock is None:
+            return
+        self.crashes += 1
+        self.clock.die()
+        self.core = self.clock = None
+        end, self.end = self.end, None
+        if end is not None:
+            end.die()
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock."""
+        self.error += seconds
+        if self.clock is not None:
+            self.clock.error = self.error
+
+    # What the person does ------------------------------------------------------------------------
+    def type(self, conversation: str, body: str) -> None:
+        """Type a message; the process may die of it."""
+        core = self.core
+        if core is None:
+            return
+        errors = len(self._errors())
+        try:
+            core.say("", conversation, body)
+            self._pump(core)
+        except Crashed:
+            self.typed.append(Typed(conversation, body, kept=False))
+            self.crash()
+        else:
+            self.typed.append(Typed(conversation, body, kept=len(self._errors()) == errors))
+
+    def resend(self) -> bool:
+        """Send the last accepted message again, as if its answer had been lost; False if there is none."""
+        core = self.core
+        sent = [event for event in self.shown[-20:] if isinstance(event, events.Sent)]
+        if core is None or core.state is not State.READY or not sent:
+            return False
+        bodies = {ulid: body for rows in self.storage.rows().values() for _, _, ulid, body in rows}
+        if sent[-1].ulid not in bodies:
+            return False
+        again = {"conversation": sent[-1].conversation, "ulid": sent[-1].ulid, "body": bodies[sent[-1].ulid]}
+        for _ in range(2):
+            core.request(wire.Send, lambda answer: self._resent(sent[-1], answer), **again)
+        self._guarded(lambda: self._pump(core))
+        return True
+
+    def _resent(self, first: events.Sent, answer: Answer) -> None:
+        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
+            result = answer.result
+            self.shown.append(events.Sent(ulid=first.ulid, conversation=result.conversation, seq=result.seq))
+
+    def _errors(self) -> list[events.Error]:
+        return [event for event in self.shown if isinstance(event, events.Error)]
+
+    # Its connection ------------------------------------------------------------------------------
+    def _connect(self) -> None:
+        core = self.core
+        if core is None:
+            return
+        connection = ClientConnection(core, lambda: self._pump(core))
+        self.end = self._reach(connection, self.key)
+        if self.end is None:
+            self._again()
+            return
+        self.end.crashed = self.crash
+        connection.when_gone().addCallback(lambda _: self._gone(core))
+        core.connected("world", "fingerprint", "none", False)
+        core.request(wire.LoginDevice, self._logged_in, user=self.user)
+        self._guarded(lambda: self._pump(core))
+
+    def _logged_in(self, answer: Answer) -> None:
+        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.LoggedIn) and self.core is not None:
+            self.core.logged_in(answer.result)
+
+    def _gone(self, core: ClientCore) -> None:
+        if core is self.core:
+            self.end = None
+            self._again()
+
+    def _again(self) -> None:
+        if self.clock is not None:
+            self.clock.callLater(self._random.uniform(0.1, 1.0), self._connect)
+
+    def _pump(self, core: ClientCore) -> None:
+        if core is not self.core:
+            return
+        lines = core.lines_to_send()
+        if lines and self.end is not None:
+            self.end.protocol.send_lines(lines)
+        self.shown += core.events_to_show()
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Crashed:
+            self.crash()

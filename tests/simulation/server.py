@@ -1,0 +1,75 @@
+"""The server's process: the real factory, chat, hub, dispatcher and authenticator over a `SlowStore`."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from encchat.server.auth import Authenticator
+from encchat.server.factory import ChatFactory
+from encchat.server.passwords import PasswordHasher
+from encchat.server.settings import Settings
+from encchat.server.store.memory import MemoryStore
+from tests.simulation.disk import SlowStore
+from tests.simulation.network import End
+from tests.simulation.timing import SkewedClock, WorldClock
+
+MAX_UNSENT = 2_000
+"""Bytes for one slow reader: a few messages, so that readers fall behind often."""
+
+
+@define(eq=False)
+class ServerProcess:
+    """Starts, dies and starts again; ``disk`` stays."""
+
+    disk: MemoryStore
+    _clock: WorldClock
+    _random: Random
+    lie: str = ""
+    error: float = 0.0
+    factory: ChatFactory | None = field(init=False, default=None)
+    store: SlowStore | None = field(init=False, default=None)
+    clock: SkewedClock | None = field(init=False, default=None)
+    _ends: list[End] = field(init=False, factory=list)
+
+    def start(self) -> None:
+        """A new process over the old disk, unless there is one."""
+        if self.clock is not None:
+            return
+        clock = self.clock = SkewedClock(self._clock, self.error)
+        self.store = SlowStore(self.disk, clock, self._random, self.lie)
+        settings = Settings(registration="closed", max_unsent=MAX_UNSENT, request_rate=1e6, request_burst=1e6)
+        auth = Authenticator(self.store, PasswordHasher(clock), clock.seconds, lambda: settings.registration)
+        factory = ChatFactory(clock, self.store, auth, settings, plugins=())
+        Deferred.fromCoroutine(factory.open()).addCallback(lambda _: self._listen(factory))
+
+    def _listen(self, factory: ChatFactory) -> None:
+        self.factory = factory
+
+    def accept(self, client: End) -> Any:
+        """A protocol for a new connection, which dies with this process."""
+        if self.factory is None:
+            raise RuntimeError("there is no server to connect to")
+        self._ends = [end for end in self._ends if not end.disconnected]
+        self._ends.append(client)
+        return self.factory.buildProtocol(client.getPeer())
+
+    def kill(self) -> None:
+        """Without any warning: what was not committed is gone, connections end at the other side."""
+        if self.clock is None or self.store is None:
+            return
+        self.clock.die()
+        self.store.power_fails()
+        self.factory = self.store = self.clock = None
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.other.die()
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock."""
+        self.error += seconds
+        if self.clock is not None:
+            self.clock.error = self.error

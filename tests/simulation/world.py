@@ -1,0 +1,200 @@
+"""One world: people, their devices, a server, what they say and what befalls them, all from one seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from encchat.client import events
+from encchat.client.connection import ClientConnection
+from encchat.server.model import LOBBY_KEY, Account, direct_key
+from encchat.server.store.memory import MemoryStore
+from tests.simulation.checker import Row, Told, check
+from tests.simulation.device import Device
+from tests.simulation.faults import FAULTS, Place
+from tests.simulation.network import End, Weather, connect
+from tests.simulation.server import ServerProcess
+from tests.simulation.storage import Storage
+from tests.simulation.timing import START, WorldClock
+
+TROUBLE_SECONDS: Final = 20.0
+"""How long things happen to a world."""
+
+REST_SECONDS: Final = 120.0
+"""How long it may take afterwards until everybody has everything; the longest wait for a new attempt fits twice."""
+
+_NAMES: Final = ("alice", "bob", "carol", "dave")
+
+
+@frozen
+class Options:
+    """What a run is like besides its seed; ``lie`` names a broken store (`disk.LIES`, `storage.LIES`)."""
+
+    messages: int = 30
+    faults: int = 8
+    lie: str = ""
+    channel: bool = False
+
+
+@frozen
+class Outcome:
+    """How a run went; ``recovery`` is the world's seconds from the last fault's end until all was well."""
+
+    seed: int
+    broken: tuple[str, ...]
+    messages: int
+    deliveries: int
+    steps: int
+    recovery: float
+    faults: Counter[str]
+
+
+@define(eq=False)
+class World:
+    """See the module."""
+
+    seed: int
+    options: Options = Options()
+    clock: WorldClock = field(init=False, factory=WorldClock)
+    random: Random = field(init=False)
+    disk: MemoryStore = field(init=False)
+    server: ServerProcess = field(init=False)
+    accounts: dict[str, Account] = field(init=False, factory=dict)
+    devices: list[Device] = field(init=False, factory=list)
+    place: Place = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.random = Random(self.seed)  # noqa: S311 - a run has to be the same every time
+        self.disk = MemoryStore(self.clock)
+        self.disk.open()
+        self.server = ServerProcess(self.disk, self.clock, self.random, self.options.lie)
+        self.place = Place(self.clock, self.random, Weather(self.random), self.server, self.devices)
+        for name in _NAMES[: self.random.randint(2, len(_NAMES))]:
+            self.accounts[name] = self.disk.tables.create_account(name, None, "user", 0)
+            for number in range(self.random.choice((1, 1, 2))):
+                self._add_device(name, number)
+
+    def _add_device(self, user: str, number: int) -> None:
+        key = f"{user}.{number}".encode().ljust(32, b".")
+        self.disk.tables.add_device(self.accounts[user].id, key, "", 0, 0)
+        storage = Storage(self.random, self.options.lie)
+        self.devices.append(Device(user, number, key, storage, self.clock, self.random, self._reach))
+
+    def _reach(self, client: ClientConnection, key: bytes) -> End | None:
+        if self.server.factory is None:
+            return None
+        return connect(self.clock, self.place.weather, client, self.server.accept, key)
+
+    # Trouble -------------------------------------------------------------------------------------
+    def run(self) -> Outcome:
+        """Start everything, let it suffer, heal it, check."""
+        self.server.start()
+        for device in self.devices:
+            device.start()
+        self._plan()
+        end = START + TROUBLE_SECONDS
+        self.clock.run_until(end)
+        self._heal()
+        while not (well := self._is_well()) and self.clock.seconds() < end + REST_SECONDS:
+            self.clock.run_until(self.clock.seconds() + 0.25)
+        broken = check(self._logs(), [self._told(device) for device in self.devices])
+        if not well and not broken:
+            broken = [f"not at rest after {REST_SECONDS:g} s, though nothing is missing"]
+        return self.outcome(broken)
+
+    def _plan(self) -> None:
+        """What is said may be said at once or with pauses; what happens may happen during all of it."""
+        random = self.random
+        for number in range(self.options.messages):
+            device = random.choice(self.devices)
+            to = random.choice(["lobby", "lobby", *(f"@{name}" for name in self.accounts)])
+            body = f"{number} by {device.name} {'x' * random.choice((0, 0, 10, 400))}"
+            when = random.choice((random.uniform(0.0, TROUBLE_SECONDS), random.uniform(8.0, 9.0)))
+            self.clock.callLater(when, device.type, to, body)
+        for fault in random.choices(FAULTS, k=random.randint(1, self.options.faults)):
+            self.clock.callLater(random.uniform(0.5, TROUBLE_SECONDS), self._befall, fault)
+
+    def _befall(self, fault: Any) -> None:
+        if fault(self.place):
+            self.place.counts[fault.__name__.replace("_", " ")] += 1
+
+    def _heal(self) -> None:
+        """From now on nothing new happens; what is broken is mended."""
+        self.place.weather.delay, self.place.weather.splitting = 0.02, 0.2
+        self.server.start()
+        if self.server.store is not None:
+            self.server.store.commit_seconds, self.server.store.full = 0.02, False
+        for device in self.devices:
+            device.storage.die_at(0)
+            device.start()
+            if device.end is not None:
+                device.end.slow = 0.0
+
+    # Rest ----------------------------------------------------------------------------------------
+    def _is_well(self) -> bool:
+        logs = self.disk.tables.logs
+        for device in self.devices:
+            if device.core is None or device.waiting or not device.ready:
+                return False
+            cursors = self._keyed(device, device.storage.cursors())
+            for key in self._keys(device):
+                end = logs[key].last_seq if key in logs else 0
+                if cursors.get(key, 0) != end or self.disk.tables.cursors.get((device.key, key), 0) != end:
+                    return False
+        return True
+
+    def _keys(self, device: Device) -> Iterator[str]:
+        yield LOBBY_KEY
+        for other in self.accounts.values():
+            yield direct_key(self.accounts[device.user], other)
+
+    def _key(self, device: Device, conversation: str) -> str:
+        if not conversation.startswith("@"):
+            return conversation
+        return direct_key(self.accounts[device.user], self.accounts[conversation[1:]])
+
+    def _keyed(self, device: Device, by_name: dict[str, Any]) -> dict[str, Any]:
+        return {self._key(device, name): value for name, value in by_name.items()}
+
+    def _logs(self) -> dict[str, list[Row]]:
+        names = {account.id: account.name for account in self.accounts.values()}
+        return {
+            key: [(seq, names[one.sender_id], one.ulid, one.body) for seq, one in log.messages]
+            for key, log in self.disk.tables.logs.items()
+        }
+
+    def _told(self, device: Device) -> Told:
+        said = [event for event in device.shown if isinstance(event, events.Message | events.Sent)]
+        refused = [event for event in device.shown if isinstance(event, events.Error) and "not sent" in event.text]
+        tables = self.disk.tables
+        return Told(
+            name=device.name,
+            user=device.user,
+            crashes=device.crashes,
+            shown=[(self._key(device, event.conversation), event) for event in said],
+            kept=self._keyed(device, device.storage.rows()),
+            first=dict.fromkeys(self._keys(device), 0),
+            cursors=self._keyed(device, device.storage.cursors()),
+            acknowledged={key: tables.cursors.get((device.key, key), 0) for key in self._keys(device)},
+            typed=[(self._key(device, one.conversation), one.body) for one in device.typed if one.kept],
+            refused=len(refused),
+            waiting=device.waiting,
+        )
+
+    def outcome(self, broken: list[str]) -> Outcome:
+        """How it went so far."""
+        counts = self.place.counts
+        counts["split delivery"] = self.place.weather.splits
+        return Outcome(
+            seed=self.seed,
+            broken=tuple(broken),
+            messages=sum(len(log.messages) for log in self.disk.tables.logs.values()),
+            deliveries=sum(isinstance(event, events.Message) for device in self.devices for event in device.shown),
+            steps=self.clock.steps,
+            recovery=max(0.0, self.clock.seconds() - START - TROUBLE_SECONDS),
+            faults=counts,
+        )
