@@ -13,6 +13,7 @@ from twisted.cred.portal import Portal
 from twisted.internet import defer
 
 from encchat.errors import LoginRefusedError, RegistrationRefusedError
+from encchat.limits import LOBBY_HISTORY
 from encchat.names import folded
 from encchat.net.admission import address_key
 from encchat.server.checkers import (
@@ -54,6 +55,8 @@ class Authenticator:
     Wrong passwords and invites are throttled, by name and by address. A right password that comes while its name
     or address has to wait is refused as well, one that was already being checked included: otherwise many
     guesses sent at once would all be answered before the first failure counts.
+
+    ``lobby_history``: how many messages of the lobby, from before it came, a new device is given.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Authenticator:
         clock: Callable[[], float],
         registration: Callable[[], Registration],
         checkers: Sequence[ICredentialsChecker] | None = None,
+        lobby_history: Callable[[], int] = lambda: LOBBY_HISTORY,
     ) -> None:
         def now() -> int:
             return int(clock() * 1000)
@@ -74,6 +78,8 @@ class Authenticator:
             here += [PasswordChecker(store, hasher), RegistrationChecker(store, hasher, registration, now)]
         realm: Any = Realm(store, now, make_accounts=bool(checkers))
         self._store = store
+        self._now = now
+        self._lobby_history = lobby_history
         self._throttle = Throttle(clock)
         self._portal = Portal(realm, here)
 
@@ -154,7 +160,8 @@ class Authenticator:
         return account
 
     async def _on_device(self, account: Account, key: bytes, name: str) -> Login:
-        return Login(account, await self._store.add_device(account.id, key, name))
+        device = await self._store.add_device(account.id, key, name, self._now(), self._lobby_history())
+        return Login(account, device)
 
     async def _enter(self, credentials: Any) -> Account:
         _, account, _ = await self._portal.login(credentials, None, IAvatar)

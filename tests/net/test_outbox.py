@@ -226,6 +226,94 @@ class BackPressureTests(OutboxCase):
         self.assertTrue(received == sent or self.overflows == 1)
 
 
+class WatchTests(OutboxCase):
+    """A reader that falls behind and catches up, below the limit."""
+
+    MARK = 40
+
+    def connect(self, limit: int = LIMIT, room: int | None = None) -> None:
+        super().connect(limit, room)
+        self.told: list[str] = []
+        self.outbox.watch(self.MARK, self)
+
+    def fell_behind(self) -> None:
+        self.told.append("behind")
+
+    def took_some(self) -> None:
+        self.told.append("some")
+
+    def caught_up(self) -> None:
+        self.told.append("all")
+
+    def _wait_with(self, size: int) -> None:
+        self.outbox.pauseProducing()
+        self.outbox.write_line(b"x" * (size - 1))
+
+    def test_one_under_the_mark_and_at_it_nobody_is_behind(self) -> None:
+        """Up to the mark the owner is told nothing, nor when the transport drains."""
+        for size in (self.MARK - 1, self.MARK):
+            self.connect()
+            self._wait_with(size)
+            self.outbox.resumeProducing()
+            self.assertEqual(self.told, [])
+
+    def test_over_the_mark_the_owner_is_told_once_and_the_lines_stay(self) -> None:
+        """Behind is a state, entered once; what was written before and after is sent."""
+        self._wait_with(self.MARK + 1)
+        self.outbox.write_line(b"more")
+        self.assertEqual(self.told, ["behind"])
+        self.outbox.resumeProducing()
+        self.assertEqual(self.transport.value(), b"x" * self.MARK + b"\nmore\n")
+        self.assertEqual((self.told, self.overflows), (["behind", "some", "all"], 0))
+
+    def test_caught_up_is_told_when_everything_has_been_taken(self) -> None:
+        """Not when the rest was handed to a transport that is full of it."""
+        self.connect(room=0)
+        self._wait_with(self.MARK + 1)
+        self.outbox.resumeProducing()
+        self.assertEqual((self.told, self.outbox.waiting), (["behind", "some"], 0))
+        self.transport.drain()
+        self.assertEqual(self.told, ["behind", "some", "some", "all"])
+
+    def test_it_can_fall_behind_again(self) -> None:
+        """Each time is told, in turn."""
+        for _ in range(2):
+            self._wait_with(self.MARK + 1)
+            self.outbox.resumeProducing()
+        self.assertEqual(self.told, ["behind", "some", "all"] * 2)
+
+    def test_the_limit_still_holds_while_behind(self) -> None:
+        """At it nothing happens, one over it overflows, and the dead are not told that they caught up."""
+        self._wait_with(self.MARK + 1)
+        self.outbox.write_line(b"y" * (LIMIT - self.outbox.waiting - 1))
+        self.assertEqual(self.overflows, 0)
+        self.outbox.write_line(b"")
+        self.assertEqual(self.overflows, 1)
+        self.outbox.resumeProducing()
+        self.end_turn()
+        self.assertNotIn("all", self.told)
+
+    def test_a_line_over_the_limit_overflows_without_being_behind_first(self) -> None:
+        """There is nobody to wait for then."""
+        self._wait_with(LIMIT + 1)
+        self.assertEqual((self.told, self.overflows), ([], 1))
+
+    def test_a_burst_in_one_turn_counts_before_it_is_flushed(self) -> None:
+        """With a transport that takes everything, one is behind for that turn only."""
+        self.outbox.write_line(b"x" * self.MARK)
+        self.assertEqual(self.told, ["behind"])
+        self.end_turn()
+        self.assertEqual(self.told, ["behind", "all"])
+
+    def test_what_the_owner_writes_when_caught_up_comes_next(self) -> None:
+        """A line written in `caught_up` is sent, in its turn."""
+        self._wait_with(self.MARK + 1)
+        self.caught_up = lambda: self.outbox.write_line(b"next")  # type: ignore[method-assign]
+        self.outbox.resumeProducing()
+        self.end_turn()
+        self.assertTrue(self.transport.value().endswith(b"\nnext\n"))
+
+
 class ClosingTests(OutboxCase):
     """Goodbye."""
 

@@ -21,10 +21,12 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from encchat.links import Address
 from encchat.server.auth import Authenticator
 from encchat.server.command import Command
 from encchat.server.factory import ChatFactory
 from encchat.server.passwords import Cost, PasswordHasher
+from encchat.server.services import Home
 from encchat.server.settings import Settings
 from encchat.server.store.sqlite import SqliteStore
 from encchat.wire import Role
@@ -33,6 +35,7 @@ LIMIT = 10.0
 """Seconds a test waits for an event before it fails."""
 
 PASSWORD = "correct horse battery"
+HOME = Home(Address("chat.example.org", 5000), bytes(32))
 START = 1_800_000_000
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -266,11 +269,18 @@ class ServerTestCase(TestCase):
         time.rightNow = START
         store = SqliteStore(Path(self.mktemp()), reactor)  # type: ignore[arg-type]
         hasher = PasswordHasher(reactor, Cost(memory=32, passes=1))
-        auth = Authenticator(store, hasher, time.seconds, lambda: factory.settings.registration)
+        auth = Authenticator(
+            store,
+            hasher,
+            time.seconds,
+            lambda: factory.settings.registration,
+            lobby_history=lambda: factory.settings.lobby_history,
+        )
         factory = ChatFactory(time, store, auth, Settings(**{"registration": "open", **settings}), plugins)
         server = Server(factory, store, hasher, time, [])
         hasher.start()
         await store.open()
+        await factory.open(HOME)
         self.addCleanup(self._close, server)
         return server
 

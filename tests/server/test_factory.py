@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encchat import __version__
-from encchat.limits import HANG_UP_SECONDS
+from encchat.limits import HANG_UP_SECONDS, SLOW_READER_SECONDS
 from encchat.wire import Kicked
 from tests.server.harness import LIMIT, ServerTestCase, ulid
 
@@ -114,8 +114,8 @@ class Goodbye(ServerTestCase):
 class SlowReaders(ServerTestCase):
     """Somebody stops reading."""
 
-    async def test_one_who_stops_reading_blocks_nobody_and_is_hung_up_at_the_limit(self) -> None:
-        """The others get every message meanwhile; what waited for the slow one is bounded."""
+    async def test_one_who_stops_reading_blocks_nobody_and_is_hung_up_in_the_end(self) -> None:
+        """The others get every message meanwhile; what waits for the slow one is bounded."""
         server = await self.serve(max_unsent=20_000)
         alice, bob, slow = [await server.user(name) for name in ("alice", "bob", "slow")]
         logs = self.hear_logs()
@@ -124,9 +124,12 @@ class SlowReaders(ServerTestCase):
             await alice.say(number, "x" * 1000)
         for _ in range(30):
             await bob.take("message")
+        self.assertLess(slow.transport.producer.waiting, 22_000)
+        server.time.advance(SLOW_READER_SECONDS)
         await slow.end()
         self.assertEqual(type(slow.reason).__name__, "ConnectionAborted")
-        self.assertEqual([event["user"] for event in logs if event.get("event") == "slow_reader"], ["slow"])
+        events = [event["event"] for event in logs if event.get("user") == "slow"]
+        self.assertEqual(events, ["slow_reader", "stopped_reader", "logged_out"])
         self.assertEqual([entry["user"] for entry in (await bob.do("users"))["users"]], ["alice", "bob"])
 
     async def test_one_who_reads_again_in_time_gets_everything(self) -> None:

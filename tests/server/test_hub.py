@@ -8,9 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.server.chat import Delivery
 from encchat.server.hub import Hub
-from encchat.wire import PresenceChanged, ServerLine, encode
+from encchat.server.model import Device
+from encchat.wire import Message, PresenceChanged, ServerLine, encode
 
 EVENT = PresenceChanged(user="alice", presence="AWAY")
+MESSAGE = Message(conversation="lobby", kind="lobby", seq=1, sender="eve", ulid="0" * 26, time=1, body="hi")
+DEVICE = Device(id="d", account_id=1, key=bytes(32), name="")
 
 
 @define(eq=False)
@@ -20,6 +23,7 @@ class Listener:
     breaks: bool = False
     lines: list[bytes] = field(factory=list)
     hung_up: bool = False
+    device: Device = DEVICE
 
     def write_line(self, line: bytes) -> None:
         """Keep the object itself."""
@@ -85,6 +89,32 @@ class Delivering(SynchronousTestCase):
         self.hub.deliver(Delivery(None, EVENT))
         self.assertEqual([len(each.lines) for each in (self.laptop, self.phone, self.bob)], [0, 0, 1])
         self.assertEqual((self.hub.of("alice"), self.hub.of("bob")), ((), (self.bob,)))
+
+    def test_who_is_behind_is_passed_by_with_messages_and_nothing_else(self) -> None:
+        """Until it is followed again, which says whether it missed one."""
+        self.hub.pass_by(self.phone)
+        self.hub.deliver(Delivery(None, EVENT))
+        self.hub.deliver(Delivery(None, MESSAGE))
+        self.assertEqual([len(each.lines) for each in (self.laptop, self.phone, self.bob)], [2, 1, 2])
+        self.assertTrue(self.hub.follow(self.phone))
+        self.hub.deliver(Delivery(("alice",), MESSAGE))
+        self.assertEqual(self.phone.lines, [encode(EVENT), encode(MESSAGE)])
+
+    def test_what_concerned_others_or_was_ones_own_was_not_missed(self) -> None:
+        """Nor is anything missed by who was never passed by."""
+        self.hub.pass_by(self.phone)
+        self.hub.deliver(Delivery(("bob",), MESSAGE))
+        self.hub.deliver(Delivery(None, MESSAGE), skip=self.phone)
+        self.hub.pass_by(self.phone)
+        self.assertFalse(self.hub.follow(self.phone))
+        self.assertFalse(self.hub.follow(self.bob))
+
+    def test_being_passed_by_twice_does_not_forget_what_was_missed(self) -> None:
+        """It was missed all the same."""
+        self.hub.pass_by(self.bob)
+        self.hub.deliver(Delivery(None, MESSAGE))
+        self.hub.pass_by(self.bob)
+        self.assertTrue(self.hub.follow(self.bob))
 
     def test_a_receiver_may_leave_while_it_is_told(self) -> None:
         """The round goes on with the others."""

@@ -6,6 +6,8 @@ asking account and the named one. So there is no name by which another's could b
 
 from __future__ import annotations
 
+from sys import intern
+
 from attrs import frozen
 from twisted.internet.defer import gatherResults
 
@@ -95,7 +97,7 @@ def _message(conversation: str, past: PastMessage) -> wire.Message:
         ulid=past.ulid,
         time=past.time,
         body=past.body,
-        scheme=past.scheme,
+        scheme=intern(past.scheme),  # msgspec leaves a default out only if it is the same object
     )
 
 
