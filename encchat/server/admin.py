@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import secrets
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from encchat import __version__
+from encchat import __version__, durations
 from encchat.errors import ConfigurationError, EncchatError
 from encchat.limits import MAX_INVITE_USES
 from encchat.links import Address, InviteLink, parse_address
 from encchat.secure import fingerprint
 from encchat.secure.keys import load_or_make_identity
-from encchat.server.datadir import DataDirectory, default_path
+from encchat.server import admin_store
+from encchat.server.datadir import DataDirectory
 from encchat.server.service import ADDRESS_META
 from encchat.server.store import accounts
 from encchat.server.store.database import edited
-
-_UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     invite.set_defaults(act=_invite)
 
+    admin_store.add_commands(commands, common)
     show = commands.add_parser("fingerprint", parents=[common], help="show the fingerprint clients must see")
     show.set_defaults(act=_fingerprint)
     return parser
@@ -77,14 +73,14 @@ def _uses(text: str) -> int:
 def _seconds(text: str) -> int | None:
     if text == "never":
         return None
-    match = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text} is not a time such as 30m, 12h, 7d or 2w, nor never")
-    return int(match[1]) * _UNITS[match[2]]
+    value = durations.seconds(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text} is not a time such as {durations.EXAMPLES}, nor never")
+    return value
 
 
 def _invite(options: argparse.Namespace) -> str:
-    directory = _directory(options)
+    directory = admin_store.directory(options)
     identity = _identity(directory).public_key().public_bytes_raw()
     now = int(time.time() * 1_000)
     expires = None if options.expires is None else now + options.expires * 1_000
@@ -108,19 +104,11 @@ def _has_port(text: str) -> bool:
 
 
 def _fingerprint(options: argparse.Namespace) -> str:
-    return fingerprint(_identity(_directory(options)).public_key().public_bytes_raw())
-
-
-def _directory(options: argparse.Namespace) -> DataDirectory:
-    path = Path(options.data_dir).expanduser().absolute() if options.data_dir else default_path(os.environ)
-    return DataDirectory(path)
+    return fingerprint(_identity(admin_store.directory(options)).public_key().public_bytes_raw())
 
 
 def _identity(directory: DataDirectory) -> Ed25519PrivateKey:
-    if not directory.identity.exists():
-        raise ConfigurationError(
-            f"no encchat server has kept its data in {directory.path}: name its --data-dir, or start it there once"
-        )
+    admin_store.insist_on(directory.identity, directory)
     return load_or_make_identity(directory.identity)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 from attrs import define, field
 from twisted.internet.defer import ensureDeferred
@@ -14,14 +14,10 @@ from encchat.errors import StoreError
 from encchat.limits import CHANGES_SECONDS
 from encchat.server.model import Account
 from encchat.server.services import Services
-from encchat.server.store.accounts import REVISION
+from encchat.server.store.accounts import ADMIN, REVISION
 from encchat.wire import Closing, Kicked
 
 log = Logger()
-
-ADMIN: Final = "encchat-admin"
-"""Who did it, for those it was done to and for the audit log."""
-
 
 @define(eq=False)
 class Changes:

@@ -14,6 +14,9 @@ from encchat.names import account_name, folded, skeleton
 from encchat.server.model import Account
 from encchat.wire import Role
 
+ADMIN: Final = "encchat-admin"
+"""Who did it, for those it was done to and for the audit log."""
+
 EPOCH: Final = "epoch"
 """Value: how many restores (and hours) this store has behind it; the upper half of its seqs."""
 
@@ -73,6 +76,12 @@ def account(connection: sqlite3.Connection, name: str) -> Account | None:
         (folded(name),),
     ).fetchone()
     return None if row is None else Account(*row)
+
+
+def account_id(connection: sqlite3.Connection, name: str) -> int | None:
+    """Whose that name is or, if the account was deleted, was."""
+    row = connection.execute("SELECT id FROM account WHERE folded = ?", (folded(name),)).fetchone()
+    return None if row is None else row[0]
 
 
 def password_hash(connection: sqlite3.Connection, account_id: int) -> str | None:

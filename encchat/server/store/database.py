@@ -25,11 +25,15 @@ from encchat.limits import STORE_BUSY_SECONDS
 SCHEMA_VERSION: Final = 2
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file, making it (mode 0600) and its tables if need be; `StoreError` says what is in the way."""
+def connect(path: Path, *, keep_old: bool = True) -> sqlite3.Connection:
+    """Open the file, making it (mode 0600) and its tables if need be; `StoreError` says what is in the way.
+
+    ``keep_old``: before an upgrade, put a copy beside it.
+    """
     try:
         _secure(path)
-        return _prepared(sqlite3.connect(path, isolation_level=None, check_same_thread=False), path)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        return _prepared(connection, path if keep_old else None)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"the store {path} cannot be opened: {error}") from error
 
@@ -48,9 +52,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def edited(path: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on the file from another process than the server's, for tools."""
-    with closing(connect(path)) as connection, transaction(connection):
+def edited(path: Path, *, keep_old: bool = True) -> Iterator[sqlite3.Connection]:
+    """One transaction on the file from another process than the server's, for tools; ``keep_old`` as in `connect`."""
+    with closing(connect(path, keep_old=keep_old)) as connection, transaction(connection):
         yield connection
 
 
@@ -60,7 +64,7 @@ def _secure(path: Path) -> None:
         raise StoreError(f"others can read the store {path}: chmod 600 {path}")
 
 
-def _prepared(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+def _prepared(connection: sqlite3.Connection, kept: Path | None) -> sqlite3.Connection:
     with ExitStack() as undo:
         undo.callback(connection.close)
         connection.execute(f"PRAGMA busy_timeout = {int(STORE_BUSY_SECONDS * 1000)}")
@@ -68,7 +72,7 @@ def _prepared(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         # FULL: a commit has returned only when the disk has it (what was acknowledged is never lost).
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        _migrate(connection, path)
+        _migrate(connection, kept)
         undo.pop_all()
     return connection
 
@@ -83,13 +87,13 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, kept: Path | None) -> None:
     if version_of(connection) == SCHEMA_VERSION:
         return
     with transaction(connection):
         version = version_of(connection)
-        if 0 < version < SCHEMA_VERSION:  # else another process was faster, or there is nothing to keep
-            backup(path, _free_name(path.with_name(f"{path.name}.version-{version}")))
+        if kept and 0 < version < SCHEMA_VERSION:  # else another process was faster, or there is nothing to keep
+            backup(kept, free_name(kept.with_name(f"{kept.name}.version-{version}")))
         for number in range(version + 1, SCHEMA_VERSION + 1):
             _upgrade(connection, number)
 
@@ -101,7 +105,8 @@ def _upgrade(connection: sqlite3.Connection, number: int) -> None:
     connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _free_name(path: Path) -> Path:
+def free_name(path: Path) -> Path:
+    """``path``, or with a number behind it if there is such a file."""
     names = chain([path], (path.with_name(f"{path.name}.{number}") for number in count(2)))
     return next(name for name in names if not os.path.lexists(name))
 
@@ -116,7 +121,7 @@ def backup(source: Path, target: Path) -> None:
     except OSError as error:
         raise StoreError(f"the backup {target} cannot be made: {error.strerror}; name a new file") from error
     with ExitStack() as undo:
-        undo.callback(_remove, target)
+        undo.callback(remove, target)
         try:
             _copy(source, target)
         except (OSError, sqlite3.Error) as error:
@@ -146,6 +151,7 @@ def settle(path: Path) -> None:
             os.close(number)
 
 
-def _remove(path: Path) -> None:
-    for name in (path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")):
+def remove(path: Path) -> None:
+    """Take away a store's file that is not in use, and SQLite's own beside it."""
+    for name in (path, *(path.with_name(path.name + ending) for ending in ("-journal", "-wal", "-shm"))):
         name.unlink(missing_ok=True)
