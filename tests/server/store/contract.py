@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import stat
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import defer
@@ -14,8 +17,20 @@ from encchat.errors import (
     RegistrationRefusedError,
     StoreError,
 )
-from encchat.server.model import LOBBY_KEY, Account, NewMessage, Stored, direct_key
+from encchat.limits import REMEMBER_REMOVED_DAYS
+from encchat.server.model import (
+    LOBBY_KEY,
+    Account,
+    AuditEntry,
+    ConversationState,
+    NewMessage,
+    Sanction,
+    Stored,
+    Tail,
+    direct_key,
+)
 from encchat.server.store import IStore, PastMessage
+from encchat.server.store.retention import DAY
 
 NOW = 1_790_000_000_000
 KEY = b"k" * 32
@@ -72,6 +87,10 @@ class StoreContract:
     async def alice(self) -> Account:
         """An account to work with."""
         return await self.store.create_account("Alice", "hash", "user", NOW)
+
+    async def bob(self) -> Account:
+        """Another one."""
+        return await self.store.create_account("bob", None, "user", NOW)
 
     async def refused(self, kind: type[EncchatError], answer: defer.Deferred[Any]) -> str:
         """The text with which ``answer`` fails."""
@@ -188,6 +207,322 @@ class StoreContract:
         await self.store.forget_device(KEY)
         await self.store.forget_device(KEY)
         self.assertIsNone(await self.store.device(KEY))
+
+    async def test_a_device_knows_when_it_was_made_and_last_seen(self) -> None:
+        """The first moment stays, the last one moves forward only; an unknown device is told apart."""
+        account = await self.alice()
+        device = await self.store.add_device(account.id, KEY, "laptop", NOW)
+        self.assertEqual((device.created, device.last_seen), (NOW, None))
+        await self.store.add_device(account.id, KEY, "laptop", NOW + 1)
+        seen = [await self.store.mark_device_seen(KEY, NOW + late) for late in (5, 3)]
+        self.assertEqual(seen, [True, True])
+        self.assertFalse(await self.store.mark_device_seen(b"?" * 32, NOW))
+        (_, found) = await self.store.device(KEY)
+        self.assertEqual((found.created, found.last_seen), (NOW, NOW + 5))
+
+    async def test_devices_are_listed_by_age(self) -> None:
+        """Of one account, and nobody else's."""
+        alice, bob = await self.alice(), await self.bob()
+        await self.store.add_device(bob.id, b"b" * 32, "bob's", NOW)
+        second = await self.store.add_device(alice.id, b"2" * 32, "phone", NOW + 1)
+        first = await self.store.add_device(alice.id, b"9" * 32, "laptop", NOW)
+        self.assertEqual(await self.store.devices(alice.id), [first, second])
+
+    async def test_a_revoked_device_is_unknown(self) -> None:
+        """By its id and of its own account only; what was revoked is the answer."""
+        alice, bob = await self.alice(), await self.bob()
+        device = await self.store.add_device(alice.id, KEY, "laptop")
+        self.assertIsNone(await self.store.revoke_device(bob.id, device.id))
+        self.assertIsNone(await self.store.revoke_device(alice.id, "nonsense"))
+        self.assertEqual(await self.store.revoke_device(alice.id, device.id), device)
+        self.assertEqual((await self.store.device(KEY), await self.store.devices(alice.id)), (None, []))
+
+    # Cursors
+    async def test_a_new_device_is_given_the_last_of_the_lobby(self) -> None:
+        """Its cursor stands so many messages before the end: n - 1, n and n + 1 of n, and none."""
+        alice = await self.alice()
+        await appended(self.store, *[message(n, alice.id) for n in range(10)])
+        cursors = []
+        for history in (0, 3, 9, 10, 11):
+            key = bytes([history]) * 32
+            await self.store.add_device(alice.id, key, "", NOW, history)
+            [lobby] = await self.store.conversations(alice.id, key)
+            cursors.append(lobby.cursor)
+        self.assertEqual(cursors, [10, 7, 1, 0, 0])
+
+    async def test_a_new_device_stands_after_what_retention_has_removed(self) -> None:
+        """There is nothing before it that it would have to fetch."""
+        alice = await self.alice()
+        await appended(self.store, *[message(n, alice.id) for n in range(10)])
+        for keep, cursor in ((4, 6), (0, 10)):
+            await self.store.retain("lobby", keep, None, 100)
+            await self.store.add_device(alice.id, bytes([keep]) * 32, "", NOW, 8)
+            [lobby] = await self.store.conversations(alice.id, bytes([keep]) * 32)
+            self.assertEqual(lobby.cursor, cursor)
+
+    async def test_a_cursor_moves_forward_only_and_never_past_the_end(self) -> None:
+        """Each device has its own; what is acknowledged but never was said would be lost."""
+        alice, bob = await self.alice(), await self.bob()
+        direct = direct_key(alice, bob)
+        await appended(self.store, *[message(n, bob.id, direct) for n in range(5)])
+        for key in (KEY, b"2" * 32):
+            await self.store.add_device(alice.id, key, "")
+        places = []
+        for seq in (3, 2, 4, 5, 6):
+            await self.store.move_cursor(KEY, direct, seq)
+            [state] = await self.store.conversations(alice.id, KEY)
+            places.append(state.cursor)
+        self.assertEqual(places, [3, 3, 4, 5, 5])
+        [other] = await self.store.conversations(alice.id, b"2" * 32)
+        self.assertEqual(other.cursor, 0)
+
+    async def test_a_cursor_of_nothing_is_not_kept(self) -> None:
+        """Neither of a device nor of a conversation that is not there; and it is no error."""
+        alice = await self.alice()
+        await self.store.move_cursor(KEY, LOBBY_KEY, 1)
+        await self.store.add_device(alice.id, KEY, "")
+        await self.store.move_cursor(KEY, LOBBY_KEY, 1)
+        await appended(self.store, *[message(n, alice.id) for n in range(3)])
+        [lobby] = await self.store.conversations(alice.id, KEY)
+        self.assertEqual(lobby.cursor, 0)
+
+    async def test_a_device_that_was_revoked_and_comes_back_begins_anew(self) -> None:
+        """Its cursors went with it."""
+        alice, bob = await self.alice(), await self.bob()
+        direct = direct_key(alice, bob)
+        await appended(self.store, message(1, bob.id, direct))
+        await self.store.add_device(alice.id, KEY, "")
+        await self.store.move_cursor(KEY, direct, 1)
+        await self.store.forget_device(KEY)
+        await self.store.add_device(alice.id, KEY, "")
+        [state] = await self.store.conversations(alice.id, KEY)
+        self.assertEqual(state.cursor, 0)
+
+    async def test_conversations_are_the_lobby_and_the_direct_ones(self) -> None:
+        """With the other's name, the last seq and the oldest; nobody else's, none in which nothing was said."""
+        alice, bob = await self.alice(), await self.bob()
+        eve = await self.store.create_account("eve", None, "user", NOW)
+        self.assertEqual(await self.store.conversations(alice.id, KEY), [])
+        await appended(
+            self.store,
+            message(1, bob.id, direct_key(alice, bob)),
+            message(2, alice.id, direct_key(alice, alice)),
+            message(3, eve.id, direct_key(bob, eve)),
+            *[message(n, eve.id) for n in (4, 5)],
+        )
+        wanted = [
+            ConversationState(LOBBY_KEY, "lobby", None, 2, 1, 0),
+            ConversationState(direct_key(alice, bob), "direct", "bob", 1, 1, 0),
+            ConversationState(direct_key(alice, alice), "direct", "Alice", 1, 1, 0),
+        ]
+        self.assertEqual(await self.store.conversations(alice.id, KEY), wanted)
+
+    async def test_a_conversation_with_a_deleted_account_is_still_there(self) -> None:
+        """What was said is not lost to the one who has not read it yet."""
+        alice, bob = await self.alice(), await self.bob()
+        await appended(self.store, message(1, bob.id, direct_key(alice, bob)))
+        await self.store.delete_account(bob.id, NOW)
+        [state] = await self.store.conversations(alice.id, KEY)
+        self.assertEqual((state.partner, state.last_seq), ("bob", 1))
+        self.assertEqual((await self.store.history(state.key, 0, 9))[0].sender, "bob")
+
+    async def test_a_conversation_tells_where_it_begins_and_ends(self) -> None:
+        """None if there is none; no oldest if none is kept."""
+        alice = await self.alice()
+        self.assertIsNone(await self.store.conversation(LOBBY_KEY))
+        await appended(self.store, *[message(n, alice.id) for n in range(3)])
+        self.assertEqual(await self.store.conversation(LOBBY_KEY), Tail(3, 1))
+        await self.store.retain("lobby", 0, None, 100)
+        self.assertEqual(await self.store.conversation(LOBBY_KEY), Tail(3, 0))
+
+    async def test_a_conversation_begins_in_the_epoch(self) -> None:
+        """After a restore no seq of before is given again, not even where the backup knew no conversation."""
+        alice = await self.alice()
+        await self.store.set_meta("epoch", "3")
+        outcomes = await appended(self.store, message(1, alice.id), message(2, alice.id))
+        self.assertEqual(seqs(outcomes), [(3 << 32) + 1, (3 << 32) + 2])
+
+    # Retention
+    async def test_the_newest_messages_are_kept(self) -> None:
+        """So many of each conversation of that kind: n - 1, n and n + 1 of n; others are left alone."""
+        alice, bob = await self.alice(), await self.bob()
+        direct = direct_key(alice, bob)
+        await appended(self.store, *[message(n, alice.id, key) for n in range(5) for key in (LOBBY_KEY, direct)])
+        removed = [await self.store.retain("lobby", keep, None, 100) for keep in (6, 5, 4, None)]
+        self.assertEqual(removed, [0, 0, 1, 0])
+        self.assertEqual([past.seq for past in await self.store.history(LOBBY_KEY, 0, 9)], [2, 3, 4, 5])
+        self.assertEqual(len(await self.store.history(direct, 0, 9)), 5)
+
+    async def test_messages_older_than_a_time_go(self) -> None:
+        """That time itself is not older."""
+        alice, bob = await self.alice(), await self.bob()
+        direct = direct_key(alice, bob)
+        await appended(self.store, *[message(n, alice.id, direct) for n in range(5)])
+        self.assertEqual([await self.store.retain("direct", None, NOW + n, 100) for n in (0, 1, 3)], [0, 1, 2])
+        self.assertEqual([past.seq for past in await self.store.history(direct, 0, 9)], [4, 5])
+
+    async def test_either_bound_removes(self) -> None:
+        """Who says 3 messages and a day gets the fewer of both."""
+        alice = await self.alice()
+        await appended(self.store, *[message(n, alice.id) for n in range(6)])
+        self.assertEqual(await self.store.retain("lobby", 3, NOW + 1, 100), 3)
+        self.assertEqual(await self.store.retain("lobby", 3, NOW + 5, 100), 2)
+
+    async def test_retention_leaves_no_hole(self) -> None:
+        """A message from a clock that was wrong keeps what came after it, instead of being jumped over."""
+        alice = await self.alice()
+        await appended(self.store, message(1, alice.id), message(9, alice.id), message(2, alice.id))
+        self.assertEqual(await self.store.retain("lobby", None, NOW + 5, 100), 1)
+        self.assertEqual([past.seq for past in await self.store.history(LOBBY_KEY, 0, 9)], [2, 3])
+
+    async def test_retention_goes_in_slices(self) -> None:
+        """Never more than asked for, over all conversations together; it ends with less than a slice."""
+        alice, bob = await self.alice(), await self.bob()
+        eve = await self.store.create_account("eve", None, "user", NOW)
+        keys = [direct_key(alice, bob), direct_key(alice, eve)]
+        await appended(self.store, *[message(n, alice.id, key) for n in range(5) for key in keys])
+        removed = [await self.store.retain("direct", 1, None, 3) for _ in range(4)]
+        self.assertEqual(removed, [3, 3, 2, 0])
+        kept = [[past.seq for past in await self.store.history(key, 0, 9)] for key in keys]
+        self.assertEqual(kept, [[5], [5]])
+
+    async def test_seqs_go_on_after_everything_was_removed(self) -> None:
+        """No seq is given twice."""
+        alice = await self.alice()
+        await appended(self.store, message(1, alice.id), message(2, alice.id))
+        self.assertEqual(await self.store.retain("lobby", 0, None, 9), 2)
+        self.assertEqual(seqs(await appended(self.store, message(3, alice.id))), [3])
+
+    async def test_a_removed_message_sent_again_gets_its_first_place(self) -> None:
+        """A sender that never heard of its success does not say it twice; after a month it is forgotten."""
+        alice = await self.alice()
+        await appended(self.store, message(0, alice.id), message(1, alice.id))
+        await self.store.retain("lobby", 0, None, 9)
+        await self.store.forget_removed(NOW + REMEMBER_REMOVED_DAYS * DAY)
+        self.assertEqual(await appended(self.store, message(0, alice.id)), [Stored(1, NOW, duplicate=True)])
+        await self.store.forget_removed(NOW + REMEMBER_REMOVED_DAYS * DAY + 1)
+        outcomes = await appended(self.store, message(0, alice.id), message(1, alice.id))
+        self.assertEqual([(one.seq, one.duplicate) for one in outcomes], [(3, False), (2, True)])
+
+    # Sanctions and the audit log
+    async def test_sanctions_are_kept_until_their_time(self) -> None:
+        """One millisecond before its end it is in force; then, and after, it is dropped."""
+        ban = Sanction("ban", "192.0.2.0/24", "root", "noise", NOW, NOW + 10)
+        mute = Sanction("mute", "alice", "root", "", NOW, None)
+        await self.store.add_sanction(mute)
+        await self.store.add_sanction(ban)
+        self.assertEqual(await self.store.sanctions(NOW + 9), [ban, mute])
+        self.assertEqual(await self.store.sanctions(NOW + 10), [mute])
+        self.assertFalse(await self.store.remove_sanction("ban", ban.target))
+
+    async def test_a_sanction_takes_the_place_of_one_of_its_kind_and_target(self) -> None:
+        """A mute is no ban, and bob is not alice."""
+        first = Sanction("ban", "alice", "root", "noise", NOW, None)
+        others = [Sanction("ban", "bob", "root", "", NOW, None), Sanction("mute", "alice", "root", "", NOW, None)]
+        second = Sanction("ban", "alice", "eve", "more noise", NOW + 1, NOW + 2)
+        for one in (first, *others, second):
+            await self.store.add_sanction(one)
+        self.assertEqual(await self.store.sanctions(NOW), [second, *others])
+
+    async def test_a_sanction_can_be_taken_back(self) -> None:
+        """Once."""
+        await self.store.add_sanction(Sanction("ban", "alice", "root", "", NOW, None))
+        removed = [await self.store.remove_sanction(*which) for which in (("mute", "alice"), *[("ban", "alice")] * 2)]
+        self.assertEqual(removed, [False, True, False])
+        self.assertEqual(await self.store.sanctions(NOW), [])
+
+    async def test_the_audit_log_is_read_newest_first(self) -> None:
+        """In the order things were done, whatever the clock said; so many."""
+        entries = [AuditEntry(NOW - n, "root", "ban", f"user-{n}", "7d noise") for n in range(5)]
+        for entry in entries:
+            await self.store.audit(entry)
+        self.assertEqual(await self.store.audit_log(3), entries[:1:-1])
+        self.assertEqual(await self.store.audit_log(9), entries[::-1])
+
+    # Everything
+    async def test_the_dossier_holds_everything_about_an_account(self) -> None:
+        """And of its password hash only that there is one."""
+        alice, bob = await self.alice(), await self.bob()
+        direct = direct_key(alice, bob)
+        device = await self.store.add_device(alice.id, KEY, "laptop", NOW)
+        await appended(
+            self.store, message(0, alice.id), message(1, alice.id, direct), message(2, bob.id, direct, body="bob's own")
+        )
+        await self.store.retain("lobby", 0, None, 9)
+        await self.store.move_cursor(KEY, direct, 1)
+        await self.store.mark_device_seen(KEY, NOW + 7)
+        await self.store.mark_seen(alice.id, NOW + 8)
+        for name in ("alice", "bob"):
+            await self.store.add_sanction(Sanction("mute", name, "root", "noise", NOW, None))
+            await self.store.audit(AuditEntry(NOW, "root", "mute", name.title(), "noise"))
+        found = await self.store.dossier(alice.id)
+        self.assertEqual(json.loads(json.dumps(found)), found)
+        wanted = {
+            "account": {
+                "id": alice.id,
+                "name": "Alice",
+                "folded": "alice",
+                "skeleton": found["account"]["skeleton"],
+                "role": "user",
+                "has_password": True,
+                "created": NOW,
+                "last_seen": NOW + 8,
+                "deleted": None,
+            },
+            "devices": [
+                {"device": device.id, "key": KEY.hex(), "name": "laptop", "created": NOW, "last_seen": NOW + 7},
+            ],
+            "cursors": [{"device": device.id, "key": KEY.hex(), "conversation": direct, "seq": 1}],
+            "conversations": [{"key": direct, "partner": "bob"}],
+            "sanctions": [
+                {"kind": "mute", "target": "alice", "by": "root", "reason": "noise", "since": NOW, "until": None}
+            ],
+            "audit": [{"time": NOW, "actor": "root", "action": "mute", "target": "Alice", "detail": "noise"}],
+            "messages": [
+                {
+                    "conversation": direct,
+                    "seq": 1,
+                    "kind": "direct",
+                    "ulid": ulid(1),
+                    "time": NOW + 1,
+                    "scheme": "none",
+                    "body": "text 1",
+                }
+            ],
+            "removed_messages": [{"conversation": LOBBY_KEY, "seq": 1, "ulid": ulid(0), "time": NOW}],
+        }
+        self.assertEqual(found, wanted)
+
+    async def test_the_dossier_has_no_password_hash(self) -> None:
+        """Security: whoever is shown a dossier can guess at nothing."""
+        account = await self.store.create_account("Alice", "canary-of-a-hash", "user", NOW)
+        self.assertNotIn("canary", json.dumps(await self.store.dossier(account.id)))
+
+    async def test_the_dossier_of_a_deleted_account_holds_what_is_left(self) -> None:
+        """The name, the messages; of nobody at all there is none."""
+        alice = await self.alice()
+        await self.store.add_device(alice.id, KEY, "laptop", NOW)
+        await self.store.mark_seen(alice.id, NOW)
+        await self.store.add_sanction(Sanction("mute", "alice", "root", "noise", NOW, None))
+        await appended(self.store, message(1, alice.id))
+        await self.store.delete_account(alice.id, NOW + 3)
+        found = await self.store.dossier(alice.id)
+        self.assertEqual((found["account"]["name"], found["account"]["deleted"]), ("Alice", NOW + 3))
+        self.assertEqual((found["account"]["has_password"], found["account"]["last_seen"]), (False, None))
+        self.assertEqual([found[what] for what in ("devices", "cursors", "sanctions")], [[], [], []])
+        self.assertEqual(len(found["messages"]), 1)
+        self.assertEqual(await self.store.dossier(alice.id + 1), {})
+
+    async def test_a_backup_is_a_new_file_for_its_owner_alone(self) -> None:
+        """It never takes the place of another one."""
+        await self.alice()
+        path = Path(self.mktemp())
+        await self.store.backup(path)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        before = path.read_bytes()
+        self.assertIn(str(path), await self.refused(StoreError, self.store.backup(path)))
+        self.assertEqual(path.read_bytes(), before)
+        await self.refused(StoreError, self.store.backup(path / "below"))
 
     # Invites
     async def test_an_invite_gives_its_role(self) -> None:
@@ -398,5 +733,6 @@ class StoreContract:
         await self.store.close()
         await self.refused(StoreError, self.store.account("alice"))
         await self.refused(StoreError, self.store.set_meta("a", "b"))
+        await self.refused(StoreError, self.store.backup(Path(self.mktemp())))
         [outcome] = await appended(self.store, message(1, 1))
         self.assertIsInstance(outcome, StoreError)
