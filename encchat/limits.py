@@ -154,6 +154,9 @@ LOGIN_MAX_WAIT_SECONDS: Final = 900.0
 MAX_THROTTLED: Final = 100_000
 """Names and addresses whose wrong passwords are remembered; past it the oldest is forgotten, some 20 MB."""
 
+INVITE_SECONDS: Final = 7 * 86_400
+"""How long an invite link is good that an admin makes in the chat: a mail is read within a week."""
+
 ADMIN_SECONDS: Final = 600.0
 """How long an `admin` confirmation lasts."""
 

@@ -8,7 +8,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import attrs
 import msgspec
@@ -19,10 +19,9 @@ from encchat import limits
 from encchat.errors import ConfigurationError
 from encchat.links import DEFAULT_PORT
 from encchat.secure import DEFAULT_OFFER
-from encchat.server.settings import Settings
+from encchat.server.logs import LogFormat
+from encchat.server.settings import LogLevelName, Settings
 from encchat.wire import Registration
-
-LogFormat = Literal["text", "json"]
 
 
 @frozen
@@ -59,6 +58,7 @@ _BUFFER: Final = Shape(
     Annotated[int, Meta(ge=limits.MAX_LINE, le=2**31)], f"a whole number of at least {limits.MAX_LINE} (one line)"
 )
 _REGISTRATION: Final = Shape(Registration, "open, invite or closed")
+_LOG_LEVEL: Final = Shape(LogLevelName, "debug, info, warn, error or critical")
 _LOG_FORMAT: Final = Shape(LogFormat, "text or json")
 
 
@@ -143,6 +143,12 @@ KEYS: Final = (
         "Who may make an account: open (everybody), invite (holders of an invite link), closed (nobody, but for an"
         " admin's link)",
     ),
+    _setting(
+        "log_level",
+        _LOG_LEVEL,
+        "Least level of the log lines that are written: debug, info, warn, error or critical; the port, the fingerprint"
+        " and the first invite link are told at info",
+    ),
     _setting("server_name", _LINE, "What this server calls itself to its clients"),
     _setting("motd", _NOTICE, "A notice shown to everybody who connects"),
     _setting(
@@ -211,8 +217,10 @@ def from_file(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"the configuration file {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads
         raise ConfigurationError(f"{path} is not a TOML file: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path} is nested too deeply: an option is a text, a number or a list") from None
     return {name: _known(name, path).convert(value, f"{path}: {name} =", strict=True) for name, value in table.items()}
 
 

@@ -34,6 +34,7 @@ from encchat.secure.keys import load_or_make_identity, load_or_make_static, load
 from encchat.server.datadir import DataDirectory
 from encchat.server.ending import StartError, last_words, leave_with_failure
 from encchat.server.notify import notify
+from encchat.server.services import Home
 from encchat.server.settings import Settings
 
 ADDRESS_META: Final = "address"
@@ -47,6 +48,7 @@ class Chat(Protocol):
 
     settings: Settings
 
+    async def open(self, home: Home) -> None: ...
     def say_goodbye(self, reason: str) -> Deferred[None]: ...
 
 
@@ -191,6 +193,7 @@ class ChatService(service.Service):
         self.parts.hasher.start()
         await self.parts.store.open()
         await self.parts.store.set_meta(ADDRESS_META, str(self._public_address()))
+        await self.parts.chat.open(Home(self._public_address(), self.parts.keyring.identity))
         link = await self._first_invite()
         for companion in self.parts.companions:
             companion.start()

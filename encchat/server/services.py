@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,7 +23,7 @@ from encchat.server.sanctions import Sanctions
 from encchat.server.settings import Settings
 from encchat.server.traces import trace
 from encchat.server.trail import Trail
-from encchat.wire import Closing, CommandEntry, Role, ServerLine
+from encchat.wire import Closing, CommandEntry, Registration, Role, ServerLine
 
 log = Logger()
 
@@ -120,6 +120,11 @@ class Services:
         self.chat.change(account)
         for receiver in self.hub.of(account.name):
             receiver.become(account)
+
+    async def say_registration(self, policy: Registration) -> None:
+        """An admin has said who may make an account; in force once it is stored."""
+        await self.policy.say(policy)
+        self.settings = evolve(self.settings, registration=policy)
 
     def put_in_force(self, configured: Settings) -> None:
         """These settings, as they came from the configuration."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import frozen
 
 from encchat import limits
 from encchat.wire import Registration
+
+LogLevelName = Literal["debug", "info", "warn", "error", "critical"]
 
 
 @frozen
@@ -15,6 +19,7 @@ class Settings:
     server_name: str = "encchat"
     motd: str = ""
     registration: Registration = "invite"
+    log_level: LogLevelName = "info"
     keepalive: float = limits.KEEPALIVE_SECONDS
     handshake_seconds: float = limits.HANDSHAKE_SECONDS
     unauthenticated_seconds: float = limits.UNAUTHENTICATED_SECONDS

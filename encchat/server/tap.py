@@ -15,7 +15,7 @@ from encchat.server.auth import Authenticator
 from encchat.server.changes import Changes
 from encchat.server.datadir import DataDirectory
 from encchat.server.factory import ChatFactory
-from encchat.server.logs import JsonObserver, json_log
+from encchat.server.logs import LeveledObserver, log_to
 from encchat.server.options import RSA_SUITE, Options
 from encchat.server.passwords import PasswordHasher
 from encchat.server.retention import Retention
@@ -32,26 +32,36 @@ def makeService(options: Options) -> ChatService:
 
     os.umask(0o077)  # nothing the server makes is for others: its log holds the first invite link
     try:
-        return ChatService(reactor, _parts(reactor, options), _observer(options))
+        log = LeveledObserver()
+        return ChatService(reactor, _parts(reactor, options, log), _observer(options, log))
     except EncchatError as problem:
         sys.exit(f"encchat: {problem.text}")
 
 
-def _parts(reactor: Any, options: Options) -> Parts:
+def _parts(reactor: Any, options: Options, log: LeveledObserver) -> Parts:
     settings = options.configuration.settings
     directory = DataDirectory(options.data_dir)
     keyring = _keyring(options)
     store = SqliteStore(directory.store, reactor)
     hasher = PasswordHasher(reactor)
     auth = Authenticator(
-        store, hasher, reactor.seconds, lambda: chat.settings.registration, options.get("credCheckers")
+        store,
+        hasher,
+        reactor.seconds,
+        lambda: chat.settings.registration,
+        options.get("credCheckers"),
+        lambda: chat.settings.lobby_history,
     )
     chat = ChatFactory(reactor, store, auth, settings)
-    listener = SecureServerFactory(chat, keyring.channel, _limits(settings), reactor, _admission(reactor, settings))
+    admission = Admission(*_per_address(settings), reactor.seconds, chat.services.sanctions.bars)
+    listener = SecureServerFactory(chat, keyring.channel, _limits(settings), reactor, admission)
 
     def apply(new: Settings) -> None:
         chat.settings, listener.settings = new, _limits(new)
-        listener.admission = _admission(reactor, new)
+        admission.change(*_per_address(new))
+        log.level = new.log_level
+
+    log.level = settings.log_level
 
     return Parts(
         directory=directory,
@@ -78,15 +88,19 @@ def _limits(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(settings.handshake_seconds, settings.keepalive)
 
 
-def _admission(reactor: Any, settings: Settings) -> Admission:
-    return Admission(
-        settings.connections_per_address, settings.handshakes_per_second, settings.handshakes_burst, reactor.seconds
-    )
+def _per_address(settings: Settings) -> tuple[int, float, float]:
+    return settings.connections_per_address, settings.handshakes_per_second, settings.handshakes_burst
 
 
-def _observer(options: Options) -> Callable[[], JsonObserver] | None:
-    """For JSON, a maker of the observer that twistd's own ``--logfile`` and ``--nodaemon`` ask for."""
-    if options.configuration.log_format != "json":
-        return None
+def _observer(options: Options, log: LeveledObserver) -> Callable[[], LeveledObserver] | None:
+    """Connects ``log`` to where twistd's ``--logfile`` and ``--nodaemon`` point; None leaves ``--syslog`` to twistd."""
     runner: Mapping[str, Any] = options.parent or {}
-    return lambda: json_log(runner.get("logfile"), nodaemon=bool(runner.get("nodaemon")))
+    log_format = options.configuration.log_format
+    if runner.get("syslog") and log_format == "text":
+        return None
+
+    def connected() -> LeveledObserver:
+        log.observer = log_to(runner.get("logfile"), log_format, nodaemon=bool(runner.get("nodaemon")))
+        return log
+
+    return connected

@@ -253,8 +253,9 @@ class LoggingIn(AuthTestCase):
         await self.refused(LoginRefusedError, self.login("alice", device=2))
 
     async def test_a_confirmation_needs_the_accounts_own_password(self) -> None:
-        """Right is nothing, wrong is refused."""
-        self.assertIsNone(await self.auth.confirm(self.alice, PASSWORD, HOME))
+        """Right is the account as it is by now, wrong is refused."""
+        await self.store.set_role(self.alice.id, "moderator")
+        self.assertEqual((await self.auth.confirm(self.alice, PASSWORD, HOME)).role, "moderator")
         await self.refused(LoginRefusedError, self.auth.confirm(self.alice, "wrong", HOME))
 
     async def test_a_stopped_hasher_means_overloaded_and_not_a_wrong_password(self) -> None:
@@ -432,7 +433,7 @@ class External(AuthTestCase):
         """The password is the one from elsewhere."""
         self.use(InMemoryUsernamePasswordDatabaseDontUse(carol=b"sesame"))
         carol = (await self.login("carol", "sesame", device=3)).account
-        self.assertIsNone(await self.auth.confirm(carol, "sesame", HOME))
+        self.assertEqual((await self.auth.confirm(carol, "sesame", HOME)).id, carol.id)
         await self.refused(LoginRefusedError, self.auth.confirm(carol, "wrong", HOME))
 
     async def test_a_checker_that_answers_for_somebody_else_confirms_nothing(self) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+import signal
+from typing import Any, cast
 
-from twisted.logger import Logger
+from twisted.logger import Logger, textFileLogObserver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from encchat.server.logs import JsonObserver, json_log
+from encchat.server.logs import JsonObserver, LeveledObserver, log_to
 
 
 class JsonObserverTests(SynchronousTestCase):
@@ -45,11 +46,6 @@ class JsonObserverTests(SynchronousTestCase):
         self.log.info("hello", thing=object(), data=b"secret", many=["x"])
         self.assertEqual(set(self.line()), {"time", "level", "event", "text"})
 
-    def test_debug_lines_are_left_out(self) -> None:
-        """They are for whoever changes the code."""
-        self.log.debug("hello")
-        self.assertEqual(self.file.getvalue(), "")
-
     def test_a_failure_shows_where_but_not_what_about(self) -> None:
         """The text of an unexpected exception may quote a message."""
         try:
@@ -63,8 +59,9 @@ class JsonObserverTests(SynchronousTestCase):
 
     def test_a_log_file_is_written_to(self) -> None:
         """As twistd's --logfile names it."""
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
         path = self.mktemp()
-        observer = json_log(path, nodaemon=False)
+        observer = log_to(path, "json", nodaemon=False)
         Logger(observer=observer).info("hello", event="greeting")
         with open(path, encoding="utf-8") as file:
             self.assertEqual(json.loads(file.read())["event"], "greeting")
@@ -72,5 +69,33 @@ class JsonObserverTests(SynchronousTestCase):
 
     def test_a_daemon_cannot_log_to_stdout(self) -> None:
         """It has none."""
-        error = self.assertRaises(SystemExit, json_log, "-", nodaemon=False)
+        error = self.assertRaises(SystemExit, log_to, "-", "json", nodaemon=False)
         self.assertIn("cannot log to stdout", str(error))
+
+
+class LevelTests(SynchronousTestCase):
+    """Which lines are written."""
+
+    LEVELS = ("debug", "info", "warn", "error", "critical")
+
+    def written(self, level: str, log_format: str) -> list[str]:
+        """The levels that come through when ``level`` is the least one."""
+        file = io.StringIO()
+        observer: Any = JsonObserver(file) if log_format == "json" else textFileLogObserver(file)
+        log = Logger(observer=LeveledObserver(cast(Any, level), observer))
+        for each in self.LEVELS:
+            getattr(log, each)(f"this is {each}")
+        return [each for each in self.LEVELS if f"this is {each}" in file.getvalue()]
+
+    def test_lines_below_the_level_are_left_out_in_both_formats(self) -> None:
+        """Those of it and above are written."""
+        for log_format in ("text", "json"):
+            for index, level in enumerate(self.LEVELS):
+                self.assertEqual(self.written(level, log_format), list(self.LEVELS[index:]))
+
+    def test_a_line_without_a_level_is_information(self) -> None:
+        """Old parts of Twisted give none."""
+        events: list[Any] = []
+        LeveledObserver("info", events.append)({"log_format": "x"})
+        LeveledObserver("warn", events.append)({"log_format": "y"})
+        self.assertEqual(events, [{"log_format": "x"}])

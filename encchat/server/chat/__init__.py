@@ -4,6 +4,7 @@ from encchat.server.chat.chat import Chat
 from encchat.server.chat.delivery import Delivery
 from encchat.server.chat.permissions import (
     check_addresses,
+    check_confirm,
     check_kick,
     check_network,
     check_override,
@@ -18,6 +19,7 @@ __all__ = [
     "Delivery",
     "Route",
     "check_addresses",
+    "check_confirm",
     "check_kick",
     "check_network",
     "check_override",

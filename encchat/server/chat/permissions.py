@@ -8,6 +8,12 @@ from encchat.errors import ForbiddenError
 from encchat.server.model import RANK, Account
 
 
+def check_confirm(account: Account) -> None:
+    """Raise `ForbiddenError` if there are no admin commands for the account."""
+    if account.role == "user":
+        raise ForbiddenError("you are user now: admin commands need the role moderator or admin")
+
+
 def check_kick(actor: Account, target: Account) -> None:
     """Raise `ForbiddenError` unless ``target`` is somebody else and of a role below ``actor``'s."""
     if actor.id == target.id:
