@@ -150,7 +150,7 @@ def screen_events() -> Iterable[type]:
 
 def values() -> Iterable[type]:
     """The untagged values inside results."""
-    return (wire.UserEntry, wire.CommandEntry, wire.ParameterEntry)
+    return (wire.UserEntry, wire.CommandEntry, wire.ParameterEntry, wire.ConversationEntry)
 
 
 def is_answer(kind: type) -> bool:
