@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.python.failure import Failure
 
 from encchat import names
 from encchat.client import events
@@ -19,6 +20,7 @@ from encchat.client.faces import Completion, Face, FaceName, Status
 from encchat.client.login import Credentials
 from encchat.client.options import Options
 from encchat.client.runner import Runner
+from encchat.client.store.keyring import find_keyring
 from encchat.errors import (
     ConfigurationError,
     EncchatError,
@@ -28,6 +30,7 @@ from encchat.errors import (
     UsageError,
 )
 from encchat.limits import MAX_DEVICE_NAME, MIN_PASSWORD
+from encchat.net.outbox import TurnEnd
 from encchat.secure import fingerprint
 
 _CONNECTIONS = {
@@ -51,8 +54,11 @@ class App:
     _runner: Runner | None = field(init=False, default=None)
     _face_started: bool = field(init=False, default=False)
     _over: Deferred[Exit] | None = field(init=False, default=None)
+    _turn: TurnEnd = field(init=False)
+    _held: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
+        self._turn = TurnEnd(self._reactor)
         self._core = ClientCore(time.time, os.urandom, classic=self._options.classic, interactive=self._on_terminal)
         self._face.set_completions(lambda typed: [Completion(row.word, row.help) for row in self._core.complete(typed)])
 
@@ -107,7 +113,9 @@ class App:
             self._core,
             self,
             self._options.patience(self._on_terminal),
+            password=self._given,
             forget_device=self._options.forget_device,
+            keyring=find_keyring(),
         )
         await self._runner.run()
 
@@ -116,7 +124,14 @@ class App:
         self._face.start(self._line_typed, self._input_ended)
 
     def _line_typed(self, line: str) -> None:
+        """What one turn brings goes into the outbox, and out, together."""
         self._core.typed(line)
+        if self._core.full and not self._held:
+            self._held = True
+            self._face.hold()
+        self._turn.call(self._pump)
+
+    def _pump(self) -> None:
         if self._runner is not None:
             self._runner.pump()
 
@@ -145,11 +160,19 @@ class App:
         """Bring the face up to date with the core."""
         if self._core.state is State.READY and not self._face_started:
             self._start_face()
-        self._face.set_status(Status(self._core.conversation, self._core.presence, _CONNECTIONS[self._core.state]))
+        core = self._core
+        self._face.set_status(Status(core.conversation, core.presence, _CONNECTIONS[core.state], core.waiting))
+        if self._held and not core.full:
+            self._held = False
+            self._face.read_on()
 
     def password(self, *, new: bool) -> Deferred[str]:
         """The password that was given, or one the person types."""
         return ensureDeferred(self._ask_password(new))
+
+    def unlock(self, prompt: str) -> Deferred[str]:
+        """What the person types; empty where nobody can be asked."""
+        return self._face.ask_secret(prompt).addErrback(_nobody)
 
     def answer(self, question: Question) -> None:
         """Ask the person; where nobody can be asked, say so."""
@@ -190,6 +213,11 @@ class App:
         elif isinstance(error, LoginRefusedError) and not self._options.register and self._options.link is None:
             text = f"{text} (--register makes an account on an open server)"
         self._face.show(events.Error(code=error.code, text=text))
+
+
+def _nobody(failure: Failure) -> str:
+    failure.trap(ConfigurationError)
+    return ""
 
 
 def _loud(error: PinMismatchError, options: Options) -> str:

@@ -11,7 +11,7 @@ from attrs import frozen
 from encchat import names, wire
 from encchat.client import generic
 from encchat.errors import NotEncryptedError, UnknownCommandError, UsageError
-from encchat.limits import MAX_NAME
+from encchat.limits import DEFAULT_PAST, MAX_NAME, MAX_PAST
 
 
 class Actor(Protocol):
@@ -37,6 +37,12 @@ class Actor(Protocol):
 
     def say(self, label: str, conversation: str, body: str) -> object:
         """Send a message, now or as soon as there is a connection."""
+
+    def show_past(self, conversation: str, count: int) -> None:
+        """Show the newest messages of a conversation that are kept here."""
+
+    def find(self, text: str) -> None:
+        """Show the newest messages kept here that have all words of ``text``."""
 
     def notice(self, text: str) -> None:
         """Show ``text``."""
@@ -156,6 +162,27 @@ def _go(actor: Actor, arguments: str) -> None:
         actor.go("@" + _only_name(arguments, "/go lobby or /go @NAME"))
 
 
+def _history(actor: Actor, arguments: str) -> None:
+    usage = f"/history [lobby or @NAME] [N], N from 1 to {MAX_PAST}"
+    words = arguments.split()
+    number = words.pop() if words and words[-1].isdecimal() else str(DEFAULT_PAST)
+    name = words.pop(0) if words else actor.conversation
+    _nothing(usage, " ".join(words))
+    if name != names.LOBBY:
+        if not name.startswith("@"):
+            raise UsageError(f"{name} is no conversation: {usage}")
+        name = f"@{_name(name, usage)}"
+    if len(number) > len(str(MAX_PAST)) or not 1 <= int(number) <= MAX_PAST:
+        raise UsageError(f"N is from 1 to {MAX_PAST}, not {number[:MAX_NAME]}: {usage}")
+    actor.show_past(name, int(number))
+
+
+def _search(actor: Actor, arguments: str) -> None:
+    if not arguments:
+        raise UsageError("TEXT is missing: /search TEXT")
+    actor.find(arguments)
+
+
 def _admin(actor: Actor, arguments: str) -> None:
     actor.confirm_admin(arguments)
 
@@ -181,6 +208,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("msg", "/msg NAME TEXT", "send TEXT to NAME alone", _message, "user"),
     Command("all", "/all TEXT", "send TEXT to everybody, in the lobby", _all),
     Command("go", "/go [CONVERSATION]", "let bare lines go to lobby or @NAME", _go, "conversation"),
+    Command(
+        "history", "/history [CONVERSATION] [N]", "show the last N messages kept here (20)", _history, "conversation"
+    ),
+    Command("search", "/search TEXT", "show the messages kept here that have these words", _search),
     Command("connect", "/connect NAME", "call NAME: a session makes both of you BUSY", _connect, "user"),
     Command("goodbye", "/goodbye", "end the session, stay connected", _goodbye),
     Command("secure", "/secure TEXT", "send TEXT only if it is encrypted end to end", _secure),
@@ -207,10 +238,10 @@ def run_command(actor: Actor, line: str) -> None:
     if command is not None:
         command.run(actor, arguments.strip())
         return
-    entry = actor.server_commands.get(verb)
+    entry = actor.server_commands.get(generic.typed_verb(verb))
     if entry is None:
         raise UnknownCommandError(_unknown(verb, actor.server_commands))
-    actor.ask_server(verb, generic.fields(entry, arguments))
+    actor.ask_server(entry.verb, generic.fields(entry, arguments))
 
 
 def label_of(line: str) -> str:
@@ -229,9 +260,9 @@ def _unknown(verb: str, server_commands: Iterable[str]) -> str:
 def help_text(verb: str, server_commands: Mapping[str, wire.CommandEntry]) -> str:
     """What ``/help`` or ``/help VERB`` shows; raise `UnknownCommandError` for a verb that is none."""
     rows = [(command.verb, command.usage, command.help) for command in COMMANDS]
-    rows += [(entry.verb, generic.usage(entry), entry.help) for entry in server_commands.values()]
+    rows += [(verb, generic.usage(entry), entry.help) for verb, entry in server_commands.items()]
     if verb:
-        rows = [row for row in rows if row[0] == verb.casefold()]
+        rows = [row for row in rows if row[0] == generic.typed_verb(verb.casefold())]
         if not rows:
             raise UnknownCommandError(_unknown(verb, server_commands))
     width = max(len(usage) for _, usage, _ in rows)
@@ -263,7 +294,7 @@ def _fits(word: str, typed: str) -> bool:
 
 def _verbs(server_commands: Mapping[str, wire.CommandEntry]) -> list[Suggestion]:
     ours = [Suggestion(f"/{command.verb}", command.help) for command in COMMANDS]
-    return ours + [Suggestion(f"/{entry.verb}", entry.help) for entry in server_commands.values()]
+    return ours + [Suggestion(f"/{verb}", entry.help) for verb, entry in server_commands.items()]
 
 
 def _arguments(

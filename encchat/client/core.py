@@ -16,9 +16,13 @@ accepted, but not over a lost connection), FINISHED.
 Lines are done in the order they were typed. Those typed before the first login, or behind a request that
 decides what they mean (`_ORDERED`: who a bare line goes to, what may be done), wait in ``_typed_ahead``.
 
-A message stays in the outbox until the server has accepted it; after a reconnect it goes again under the same
-ULID, which the server answers with the same seq. Everything else that waits for an answer when the connection
-goes is answered by an error here, because doing it again later could surprise.
+A message stays in the outbox until the server has accepted it; after a reconnect, or by the next client on the same
+store, it goes again under the same ULID, which the server answers with the same seq. Everything else that waits for
+an answer when the connection goes is answered by an error here, because doing it again later could surprise.
+
+What comes in is sorted by `encchat.client.inbox`. Whatever a turn changes in the store waits in the ledger, and
+`lines_to_send` and `events_to_show` commit it before they give anything away: a message is in the outbox before it
+is on the wire, a received one is kept and the cursor moved before it is shown and acknowledged.
 """
 
 from __future__ import annotations
@@ -34,21 +38,43 @@ from encchat import wire
 from encchat.client import events, screen
 from encchat.client.classic import from_classic
 from encchat.client.commands import BY_VERB, Suggestion, complete, label_of, run_command
-from encchat.client.generic import Value
+from encchat.client.generic import Value, typed_verb
+from encchat.client.inbox import Inbox
+from encchat.client.ledger import Ledger
 from encchat.client.place import KnownNames, Place
 from encchat.client.requests import Answer, Done, Requests, check_body
+from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
 from encchat.client.ulids import UlidMaker
 from encchat.errors import (
     EncchatError,
     MalformedRequestError,
     NotConnectedError,
+    OverloadedError,
+    StoreError,
     UnavailableError,
     UnknownCommandError,
 )
+from encchat.limits import MAX_FOUND, MAX_OUTBOX, MAX_WAITING
+from encchat.names import LOBBY, folded
 
 _SECURE: Final = "secure:"
 _ORDERED: Final[frozenset[type[wire.Request]]] = frozenset({wire.Connect, wire.Goodbye, wire.Admin})
-_BUILT_IN_VERBS: Final = frozenset(str(kind.__struct_config__.tag) for kind in wire.BUILT_IN)
+_NOT_TYPED: Final = frozenset(
+    str(kind.__struct_config__.tag)
+    for kind in (
+        wire.Register,
+        wire.Login,
+        wire.LoginDevice,
+        wire.ForgetDevice,
+        wire.Commands,
+        wire.SetPresence,
+        wire.Send,
+        wire.Conversations,
+        wire.Sync,
+        wire.Ack,
+    )
+)
+"""Requests the client makes by itself, or under other words."""
 
 
 class State(Enum):
@@ -93,13 +119,15 @@ class ClientCore:
     """One client; see the module's theory of operation.
 
     ``clock`` gives seconds since 1970 UTC, ``random(n)`` n random bytes. ``classic``: take the bare words of older
-    chats. ``interactive``: a person sits there, who need not wait to leave.
+    chats. ``interactive``: a person sits there, who need not wait to leave. ``store`` can be another one by `use`,
+    before the first login.
     """
 
     _clock: Callable[[], float]
     _random: Callable[[int], bytes]
     classic: bool = False
     interactive: bool = False
+    _store: Store = field(factory=MemoryStore)
     state: State = field(init=False, default=State.STARTING)
     ending: Ending = field(init=False, default=Ending.STAYING)
     user: str = field(init=False, default="")
@@ -116,17 +144,46 @@ class ClientCore:
     _question: Question | None = field(init=False, default=None)
     _events: list[events.ScreenEvent] = field(init=False, factory=list)
     _next_ulid: UlidMaker = field(init=False)
+    _ledger: Ledger = field(init=False)
+    _inbox: Inbox = field(init=False)
+    _broken: StoreError | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._next_ulid = UlidMaker(self._clock, self._random)
+        self._ledger = Ledger(self._store)
+        self._inbox = Inbox(
+            self._ledger,
+            self._requests.send_quietly,
+            lambda message: folded(message.sender) == folded(self.user),
+            lambda ulid: ulid in self._outbox,
+            lambda message, missed: self._events.append(screen.message(message, missed=missed)),
+            lambda answer, label: self.show_error(answer.code, answer.text, label),
+        )
+        self.use(self._store)
+
+    def use(self, store: Store) -> None:
+        """Take up what ``store`` holds of an earlier run; raise `StoreError` if it cannot be read."""
+        waiting, doubtful, cursors = store.outbox(), store.doubtful(), store.cursors()
+        self._store = self._ledger.store = store
+        self._inbox.load(cursors)
+        known = {row.ulid: _Outgoing("", row.conversation, row.ulid, row.body, None) for row in waiting}
+        self._outbox = known | self._outbox
+        self._events += [events.Waiting(ulid=row.ulid, conversation=row.conversation) for row in waiting]
+        if waiting:
+            self.notice(f"{len(waiting)} waiting from last time, sent when connected")
+        for name in dict.fromkeys(message.conversation for message in doubtful):
+            past = [screen.message(message) for message in doubtful if message.conversation == name]
+            self._events.append(events.History(conversation=name, messages=past))
 
     # What the shell takes after every call ------------------------------------------------------
     def lines_to_send(self) -> list[bytes]:
-        """Take the lines for the server, without delimiters."""
+        """Take the lines for the server, without delimiters; commits, so it can raise `StoreError`."""
+        self._commit()
         return self._requests.take_lines()
 
     def events_to_show(self) -> list[events.ScreenEvent]:
-        """Take what is to be shown."""
+        """Take what is to be shown; commits, so it can raise `StoreError`."""
+        self._commit()
         taken, self._events = self._events, []
         return taken
 
@@ -146,6 +203,16 @@ class ClientCore:
         return not (self._typed_ahead or self._outbox or self._requests)
 
     @property
+    def waiting(self) -> int:
+        """How many messages wait for a connection."""
+        return 0 if self.state in (State.READY, State.LEAVING) else len(self._outbox)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that nothing more should be read from a pipe."""
+        return len(self._outbox) + len(self._typed_ahead) >= MAX_WAITING
+
+    @property
     def finished(self) -> bool:
         """Whether the client may go."""
         return self.ending is Ending.FINISHED
@@ -154,6 +221,23 @@ class ClientCore:
     def unaccepted(self) -> int:
         """How many messages and lines the server has not taken yet."""
         return len(self._outbox) + sum(not _is_quit(line) for line in self._typed_ahead)
+
+    @property
+    def sync_refused(self) -> bool:
+        """Whether the server has refused to say what is missing: `catch_up` asks again, a little later."""
+        return self._inbox.refused
+
+    def catch_up(self) -> None:
+        """Ask again what is missing, if there is a connection."""
+        if self.state is State.READY:
+            self._inbox.catch_up()
+
+    def _commit(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        self._ledger.commit()
+        if self.state is State.READY:
+            self._inbox.acknowledge()
 
     # What the person does -----------------------------------------------------------------------
     def typed(self, line: str) -> None:
@@ -176,7 +260,12 @@ class ClientCore:
         return complete(typed, self._names.all(), self.server_commands)
 
     def _must_wait(self) -> bool:
-        return self.state is State.STARTING or self._waiting_for is not None
+        return self.state is State.STARTING or self._waiting_for is not None or self._has_enough
+
+    @property
+    def _has_enough(self) -> bool:
+        """Whether a pipe has filled the outbox; a person, who sees what waits, is not held up."""
+        return not self.interactive and len(self._outbox) >= MAX_WAITING
 
     def _may_go_ahead(self, line: str) -> bool:
         """Leaving does not wait where a person sits, nor when it is said twice."""
@@ -216,7 +305,8 @@ class ClientCore:
     def ask_server(self, verb: str, fields: Mapping[str, Value]) -> None:
         """Send a command that only the server knows."""
         self._needs_connection()
-        self._requests.send_generic(verb, fields, lambda answer: self._answered(f"/{verb}", None, {}, answer))
+        label = f"/{typed_verb(verb)}"
+        self._requests.send_generic(verb, fields, lambda answer: self._answered(label, None, {}, answer))
 
     def say(self, label: str, conversation: str, body: str, done: Done | None = None) -> str:
         """Put a message into the outbox and, where there is a connection, on its way; returns its ULID.
@@ -224,13 +314,30 @@ class ClientCore:
         ``done`` takes the answer; without it an error is shown with ``label`` before it.
         """
         check_body(body)
+        if len(self._outbox) >= MAX_OUTBOX:
+            raise OverloadedError(f"{MAX_OUTBOX} messages wait to be sent already: wait for some of them")
         message = _Outgoing(label, conversation, self._next_ulid(), body, done)
         self._outbox[message.ulid] = message
+        self._ledger.queue(Outgoing(message.ulid, conversation, body))
         if self.state is State.READY:
             self._send(message)
-        elif done is None:
-            self.notice(f"not connected: {self.unaccepted} waiting, sent when the connection is back")
+        else:
+            self._events.append(events.Waiting(ulid=message.ulid, conversation=conversation))
+            if done is None:
+                self.notice(f"not connected: {self.unaccepted} waiting, sent when the connection is back")
         return message.ulid
+
+    def show_past(self, conversation: str, count: int) -> None:
+        """Show the newest messages of a conversation that are kept here."""
+        self._ledger.commit()
+        past = [screen.message(message) for message in self._store.history(conversation, count)]
+        self._events.append(events.History(conversation=conversation, messages=past))
+
+    def find(self, text: str) -> None:
+        """Show the newest messages kept here that have all words of ``text``."""
+        self._ledger.commit()
+        past = [screen.message(message) for message in self._store.search(text, MAX_FOUND)]
+        self._events.append(events.Found(text=text, messages=past))
 
     def notice(self, text: str) -> None:
         """Show ``text``."""
@@ -278,9 +385,15 @@ class ClientCore:
 
     def _go_away(self) -> None:
         if self.unaccepted and not self.finished:
-            text = f"{self.unaccepted} of what was typed was not accepted by the server and is lost"
-            self.show_error(NotConnectedError.code, text)
+            self.show_error(NotConnectedError.code, self._left_behind())
         self.ending = Ending.FINISHED
+
+    def _left_behind(self) -> str:
+        text = f"{self.unaccepted} of what was typed was not accepted by the server"
+        if not (self._store.durable and self._outbox):
+            return f"{text} and is lost"
+        lost = self.unaccepted - len(self._outbox)
+        return f"{text}; {len(self._outbox)} waiting here for the next start" + (f", {lost} lost" if lost else "")
 
     # Requests and their answers -----------------------------------------------------------------
     def request(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
@@ -300,13 +413,22 @@ class ClientCore:
         if isinstance(answer, wire.Error) and answer.code == NotConnectedError.code:
             return
         self._outbox.pop(message.ulid, None)
+        self._ledger.settle(message.ulid)
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
             self._names.meet(answer.result.conversation)
+            self._inbox.accepted(self._said(message, answer.result))
             self._show_result(answer.result)
         elif message.done is None and isinstance(answer, wire.Error):
             self.show_error(answer.code, f"not sent: {answer.text}", message.label)
-        if message.done is not None:
-            message.done(answer)
+        if (done := message.done) is not None:
+            self._ledger.afterwards(lambda: done(answer))
+        if self._typed_ahead:
+            self._do_what_waits()
+
+    def _said(self, message: _Outgoing, sent: wire.Sent) -> StoredMessage:
+        """This client's own message as it is kept."""
+        kind: wire.Kind = "lobby" if sent.conversation == LOBBY else "direct"
+        return StoredMessage(sent.conversation, kind, sent.seq, self.user, sent.ulid, sent.time, message.body)
 
     def _answered(self, label: str, kind: type[wire.Request] | None, fields: Mapping[str, Any], answer: Answer) -> None:
         if kind is self._waiting_for:
@@ -359,7 +481,9 @@ class ClientCore:
                 self.notice(result.text)
             case wire.CommandList():
                 self._learn_commands(result)
-            case wire.LoggedIn():
+            case wire.Listing():
+                self._events.append(events.Listing(title=result.title, columns=result.columns, rows=result.rows))
+            case wire.LoggedIn() | wire.ConversationList() | wire.Page():
                 pass
 
     # The connection's life ----------------------------------------------------------------------
@@ -383,6 +507,7 @@ class ClientCore:
         if self.state is State.READY:
             self.state = State.AWAY_FROM_SERVER
         self._requests.forget()
+        self._inbox.lost()
         if self._place.partner:
             self._session_over(self._place.partner, "lost")
         self.presence = "OFFLINE"
@@ -404,11 +529,12 @@ class ClientCore:
         self.request(wire.Commands, done)
 
     def _learn_commands(self, result: wire.CommandList) -> None:
-        known = _BUILT_IN_VERBS | BY_VERB.keys()
-        self.server_commands = {entry.verb: entry for entry in result.commands if entry.verb not in known}
+        known = _NOT_TYPED | BY_VERB.keys()
+        self.server_commands = {typed_verb(row.verb): row for row in result.commands if row.verb not in known}
 
     def _ready(self) -> None:
         self.state = State.READY
+        self._inbox.catch_up()
         for message in self._outbox.values():
             self._send(message)
         if self.interactive:
@@ -432,17 +558,25 @@ class ClientCore:
         except MalformedRequestError as error:
             self.show_error(error.code, error.text)
             return
+        try:
+            self._receive(said)
+        except StoreError as error:
+            self._broken = error
+        self._leave_if_idle()
+
+    def _receive(self, said: wire.ServerLine) -> None:
         if not isinstance(said, wire.Ok | wire.Error):
             self._receive_event(said)
         elif not self._requests.answered(said) and isinstance(said, wire.Error):
             self.show_error(said.code, said.text)
-        self._leave_if_idle()
 
     def _receive_event(self, said: wire.ServerLine) -> None:
         match said:
             case wire.Message():
                 self._names.meet(said.sender)
-                self._events.append(screen.message(said))
+                self._inbox.receive(said)
+            case wire.Behind():
+                self._inbox.catch_up()
             case wire.PresenceChanged():
                 self._know_presence(said.user, said.presence)
                 self._events.append(events.PresenceChanged(user=said.user, presence=said.presence))

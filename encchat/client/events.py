@@ -48,7 +48,10 @@ class Sent(ScreenEvent, frozen=True, kw_only=True, tag="sent"):
 
 
 class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
-    """Somebody said something; ``time`` is ISO 8601 in UTC with milliseconds."""
+    """Somebody said something; ``time`` is ISO 8601 in UTC with milliseconds.
+
+    ``missed``: it was said while this device was not connected.
+    """
 
     conversation: str
     kind: Kind
@@ -60,6 +63,39 @@ class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
     encryption: Encryption
     signature: Signature
     trust: Trust
+    missed: bool = False
+
+
+class Waiting(ScreenEvent, frozen=True, kw_only=True, tag="waiting"):
+    """A message of this client waits in its outbox for a connection; `Sent` follows when it is through."""
+
+    ulid: str
+    conversation: str
+
+
+class History(ScreenEvent, frozen=True, kw_only=True, tag="history"):
+    """Past messages of a conversation as they are kept here, oldest first: an answer to ``/history``.
+
+    It also comes by itself at a start, with what a client that was killed had kept and perhaps not shown any more.
+    """
+
+    conversation: str
+    messages: list[Message]
+
+
+class Found(ScreenEvent, frozen=True, kw_only=True, tag="found"):
+    """Past messages that have all words of ``text``, oldest first: the answer to ``/search``."""
+
+    text: str
+    messages: list[Message]
+
+
+class Listing(ScreenEvent, frozen=True, kw_only=True, tag="listing"):
+    """A table from the server: one text for each column in every row."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
 
 
 class Users(ScreenEvent, frozen=True, kw_only=True, tag="users"):

@@ -47,6 +47,7 @@ _BY_ERROR: Final[tuple[tuple[type[errors.EncchatError], Exit], ...]] = (
     (errors.OverloadedError, Exit.CANNOT_CONNECT),
     (errors.InternalError, Exit.CANNOT_CONNECT),
     (errors.KickedError, Exit.KICKED),
+    (errors.BannedError, Exit.KICKED),
     (errors.RequestError, Exit.LOGIN_REFUSED),
     (errors.UsageError, Exit.USAGE),
     (errors.LocalError, Exit.LOCAL),

@@ -22,10 +22,15 @@ _BOOLEANS: Final = {
 }
 
 
+def typed_verb(verb: str) -> str:
+    """How a request's name is typed: ``invite_link`` as ``invite-link``."""
+    return verb.replace("_", "-")
+
+
 def usage(entry: CommandEntry) -> str:
     """How ``entry`` is typed, like ``/roll [SIDES]``."""
     words = (p.name.upper() if p.required else f"[{p.name.upper()}]" for p in entry.parameters)
-    return " ".join((f"/{entry.verb}", *words))
+    return " ".join((f"/{typed_verb(entry.verb)}", *words))
 
 
 def fields(entry: CommandEntry, arguments: str) -> dict[str, Value]:

@@ -83,9 +83,18 @@ class Home:
             raise StoreError(f"{path} cannot be removed: {error.strerror}") from None
         self._change(lambda servers: servers.users.pop(fingerprint, None))
 
+    def store_path(self, fingerprint: str, user: str) -> Path:
+        """Where the messages of ``user`` at a server are kept; the folder is made."""
+        path = self._path("messages", fingerprint, user, ".sqlite")
+        self._make_folder(path.parent)
+        return path
+
     def _device_path(self, fingerprint: str, user: str) -> Path:
+        return self._path("devices", fingerprint, user, ".pem")
+
+    def _path(self, folder: str, fingerprint: str, user: str, suffix: str) -> Path:
         server = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
-        return self.path / "devices" / server / f"{names.folded(names.account_name(user))}.pem"
+        return self.path / folder / server / f"{names.folded(names.account_name(user))}{suffix}"
 
     def _read(self) -> _Servers:
         path = self.path / _FILE

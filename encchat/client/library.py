@@ -7,11 +7,12 @@ import os
 import platform
 import time
 from collections import deque
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from encchat import wire
@@ -22,6 +23,7 @@ from encchat.client.home import Home
 from encchat.client.login import Credentials, error_from
 from encchat.client.requests import Answer
 from encchat.client.runner import Patience, Runner
+from encchat.client.store.keyring import find_keyring
 from encchat.errors import NotConnectedError, OverloadedError, PinMismatchError, UsageError
 from encchat.limits import MAX_DEVICE_NAME, MAX_UNREAD_EVENTS
 from encchat.links import SCHEME, parse_address, parse_link
@@ -32,9 +34,11 @@ from encchat.secure import DEFAULT_SUITE, fingerprint
 class Client:
     """A bot's connection: ``async with Client("localhost:5000", user="bot", password="...") as client:``.
 
-    ``address`` is HOST[:PORT] or an invite link, which registers. ``home`` keeps pins and device keys, by
-    default where ``encchat-client`` keeps them; with a device key there no password is needed. ``reconnect``:
-    seconds to go on trying after the connection is lost. Without ``reactor`` the installed one is used.
+    ``address`` is HOST[:PORT] or an invite link, which registers. ``home``, a `Home` or the path of a folder, keeps
+    pins, device keys and messages, by default where ``encchat-client`` keeps them. With a device key there no password
+    is needed to log in, but without it, or a keyring that has the key, the kept messages stay locked: then nothing is
+    kept, and what was missed comes again each time. ``reconnect``: seconds to go on trying after the connection is
+    lost. Without ``reactor`` the installed one is used.
     """
 
     _address: str
@@ -43,7 +47,7 @@ class Client:
     _register: bool = field(default=False, kw_only=True)
     _fingerprint: str | None = field(default=None, kw_only=True)
     _suite: str = field(default=DEFAULT_SUITE, kw_only=True)
-    _home: Home | None = field(default=None, kw_only=True)
+    _home: Home | str | os.PathLike[str] | None = field(default=None, kw_only=True)
     _reconnect: float = field(default=math.inf, kw_only=True)
     _reactor: Any = field(default=None, kw_only=True)
     _core: ClientCore = field(init=False)
@@ -144,6 +148,8 @@ class Client:
 
             self._reactor = reactor
         home = self._home or Home.default(os.environ)
+        if not isinstance(home, Home):
+            home = Home(Path(home))
         link = parse_link(self._address) if self._address.startswith(f"{SCHEME}://") else None
         address = parse_address(self._address) if link is None else link.address
         linked = None if link is None else fingerprint(link.identity)
@@ -165,6 +171,7 @@ class Client:
             self,
             Patience(0.0, self._reconnect),
             password=self._password or None,
+            keyring=find_keyring(),
         )
 
     def _pump(self) -> None:
@@ -205,6 +212,10 @@ class Client:
     def password(self, *, new: bool) -> Deferred[str]:
         """A program cannot be asked."""
         raise UsageError("this device has not logged in before: give password=")
+
+    def unlock(self, prompt: str) -> Deferred[str]:
+        """A program cannot be asked; it goes on without its store."""
+        return succeed("")
 
     def answer(self, question: Question) -> None:
         """A program cannot be asked."""

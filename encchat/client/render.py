@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from functools import singledispatch
+from itertools import zip_longest
 from typing import Final
 
 from attrs import frozen
@@ -78,7 +79,7 @@ def render(event: events.ScreenEvent, zone: tzinfo | None = None) -> Paragraph |
 
 @render.register
 def _(event: events.Message, zone: tzinfo | None = None) -> Paragraph:
-    time = _local(event.time, "%H:%M", zone)
+    time = _local(event.time, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone)
     head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}: "
     return Paragraph(head, tuple(printable_lines(event.text)), _MESSAGE_INDENT)
 
@@ -120,7 +121,41 @@ def _(event: events.PresenceChanged, zone: tzinfo | None = None) -> Paragraph:
 
 
 @render.register
-def _(event: events.Session, zone: tzinfo | None = None) -> Paragraph:
+def _(event: events.History, zone: tzinfo | None = None) -> Paragraph:
+    if not event.messages:
+        return _said(f"nothing of {printable(event.conversation)} is kept here")
+    return _past(f"past messages of {printable(event.conversation)}:", event.messages, zone)
+
+
+@render.register
+def _(event: events.Found, zone: tzinfo | None = None) -> Paragraph:
+    if not event.messages:
+        return _said(f"no message kept here has {printable(event.text)}")
+    return _past(f"past messages with {printable(event.text)}:", event.messages, zone)
+
+
+def _past(title: str, messages: list[events.Message], zone: tzinfo | None) -> Paragraph:
+    rows = [title]
+    for message in messages:
+        head = f"{_local(message.time, '%Y-%m-%d %H:%M', zone)} [{printable(message.conversation)}]"
+        first, *more = printable_lines(message.text)
+        rows += [f"{head} {printable(message.sender)}: {first}", *(f"    | {line}" for line in more)]
+    return _said(*rows)
+
+
+@render.register
+def _(event: events.Listing, zone: tzinfo | None = None) -> Paragraph:
+    rows = [[printable(cell) for cell in row] for row in event.rows]
+    table = [[printable(column) for column in event.columns], *rows] if rows else []
+    widths = [max(map(len, column)) for column in zip_longest(*table, fillvalue="")]
+    lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in table)
+    return _said(f"{printable(event.title)}:" if rows else f"{printable(event.title)}: none", *lines)
+
+
+@render.register
+def _(event: events.Session, zone: tzinfo | None = None) -> Paragraph | None:
+    if event.event_ == "refused":
+        return None  # the error that came with it says so
     line = f"session with {printable(event.partner)} {printable(event.event_)}"
     return _said(_with_reason(line, event.reason))
 

@@ -23,15 +23,23 @@ class Requests:
 
     _next_id: int = 1
     _waiting: dict[int, Done] = field(factory=dict)
+    _quiet: set[int] = field(factory=set)
     _lines: list[bytes] = field(factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        """Whether an answer is waited for, other than those to requests that were sent quietly."""
+        return len(self._waiting) > len(self._quiet)
 
     def take_lines(self) -> list[bytes]:
         """Take the lines that are to be sent."""
         taken, self._lines = self._lines, []
         return taken
+
+    def send_quietly(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
+        """The same as `send`, for what nobody waits for."""
+        number = self._next_id
+        self.send(kind, done, **fields)
+        self._quiet.add(number)
 
     def send(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
         """Make a request; raise `UsageError` if a field is over its limit, before anything is sent."""
@@ -55,6 +63,7 @@ class Requests:
         done = None if answer.id is None else self._waiting.pop(answer.id, None)
         if done is None:
             return False
+        self._quiet.discard(answer.id or 0)
         done(answer)
         return True
 
@@ -62,6 +71,7 @@ class Requests:
         """The connection is gone: nothing will be sent and no answer will come."""
         waiting, self._waiting = self._waiting, {}
         self._lines.clear()
+        self._quiet.clear()
         gone = wire.Error(code=NotConnectedError.code, text="the connection was lost before the answer came")
         for done in waiting.values():
             done(gone)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from attrs import define, evolve, field, frozen
@@ -16,7 +18,10 @@ from encchat.client.connection import ClientConnection, Server, open_connection
 from encchat.client.core import ClientCore, Ending, Question
 from encchat.client.events import ScreenEvent
 from encchat.client.home import Home
+from encchat.client.keeping import Keeper
 from encchat.client.login import Credentials, log_in
+from encchat.client.store import Store
+from encchat.client.store.keyring import Keyring, NoKeyring
 from encchat.errors import (
     CannotConnectError,
     ChannelError,
@@ -26,9 +31,10 @@ from encchat.errors import (
     NotConnectedError,
     OverloadedError,
     PinMismatchError,
+    StoreError,
     SuiteRefusedError,
 )
-from encchat.limits import QUIT_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
+from encchat.limits import QUIT_SECONDS, RETRY_FIRST_SECONDS, RETRY_JITTER, RETRY_MAX_SECONDS, SYNC_AGAIN_SECONDS
 from encchat.secure import fingerprint
 
 
@@ -43,6 +49,9 @@ class Front(Protocol):
 
     def password(self, *, new: bool) -> Deferred[str]:
         """The account's password; ``new``: the account is being made."""
+
+    def unlock(self, prompt: str) -> Deferred[str]:
+        """The password of the local store; empty where nobody can be asked or wants to say it."""
 
     def answer(self, question: Question) -> None:
         """Ask the person, then call ``question.then`` and the runner's `Runner.pump`."""
@@ -69,12 +78,21 @@ class Runner:
     _patience: Patience = Patience()
     _password: str | None = None
     _forget_device: bool = False
+    _keyring: Keyring = field(factory=NoKeyring)
+    _chance: Callable[[], float] = random.random
     _key: X25519PrivateKey = field(init=False)
     _connection: ClientConnection | None = field(init=False, default=None)
     _running: Deferred[None] | None = field(init=False, default=None)
     _ending: bool = field(init=False, default=False)
     _quit_timer: Any = field(init=False, default=None)
     _asked: bool = field(init=False, default=False)
+    _keeper: Keeper = field(init=False)
+    _store: Store | None = field(init=False, default=None)
+    _broken: StoreError | None = field(init=False, default=None)
+    _sync_timer: Any = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self._keeper = Keeper(self._home, self._keyring, self._unlock, self._core.notice)
 
     def run(self) -> Deferred[None]:
         """Start; to be called once."""
@@ -83,17 +101,34 @@ class Runner:
 
     def pump(self) -> None:
         """Carry what the core has to wherever it belongs; to be called after each call of the core."""
-        if self._connection is not None:
-            lines = self._core.lines_to_send()
-            if lines:
-                self._connection.send_lines(lines)
-        for event in self._core.events_to_show():
-            self._front.show(event)
+        if self._broken is not None:
+            return
+        try:
+            self._carry()
+        except StoreError as error:
+            self._broken = error
+            self._reactor.callLater(0, self._stop)
+            return
         question = self._core.take_question()
         if question is not None:
             self._front.answer(question)
         self._front.changed()
         self._watch_the_end()
+
+    def _carry(self) -> None:
+        lines = self._core.lines_to_send() if self._connection is not None else []
+        if lines and self._connection is not None:
+            self._connection.send_lines(lines)
+        for event in self._core.events_to_show():
+            self._front.show(event)
+        if self._core.sync_refused and self._sync_timer is None:
+            self._sync_timer = self._reactor.callLater(SYNC_AGAIN_SECONDS, self._sync_again)
+
+    def _sync_again(self) -> None:
+        self._sync_timer = None
+        if self._core.sync_refused:
+            self._core.catch_up()
+            self.pump()
 
     def _watch_the_end(self) -> None:
         if self._core.finished and not self._ending:
@@ -115,16 +150,27 @@ class Runner:
         try:
             await self._live_on()
         except (CancelledError, EncchatError):
+            if self._broken is not None:
+                raise self._broken from None
             if not self._core.finished:
                 raise
         finally:
             await self._hang_up()
-            if self._quit_timer is not None and self._quit_timer.active():
-                self._quit_timer.cancel()
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        for timer in (self._quit_timer, self._sync_timer):
+            if timer is not None and timer.active():
+                timer.cancel()
+        if self._store is not None:
+            with suppress(StoreError):  # nothing is left to write; a broken one has been reported
+                self._store.close()
 
     async def _live_on(self) -> None:
         self._prepare_key()
-        waits, deadline = _waits(), self._reactor.seconds() + self._patience.first
+        if self._who.known_device and self._server.pin is not None:
+            await self._open_store(self._server.pin, self._who.user)
+        waits, deadline = self._waits(), self._reactor.seconds() + self._patience.first
         while not self._core.finished:
             try:
                 await self._connect_and_log_in()
@@ -132,7 +178,7 @@ class Runner:
                 failure = error
             else:
                 failure = await self._stay()
-                waits, deadline = _waits(), self._reactor.seconds() + self._patience.later
+                waits, deadline = self._waits(), self._reactor.seconds() + self._patience.later
             await self._wait(failure, waits, deadline)
 
     def _prepare_key(self) -> None:
@@ -152,11 +198,23 @@ class Runner:
             raise
         if self._forget_device:
             await self._forget(self._connection, shown, result)
+            self._keeper.forget(shown, result.user)
         elif not self._who.known_device:
             self._home.save_device(shown, result.user, self._key)
             self._who = evolve(self._who, user=result.user, known_device=True)
+        await self._open_store(shown, result.user)
         self._core.logged_in(result)
         self.pump()
+
+    async def _open_store(self, fingerprint: str, user: str) -> None:
+        """Once in a run; who is about to be forgotten keeps nothing."""
+        if self._store is None and not self._forget_device:
+            self._store = await self._keeper.open(fingerprint, user, self._password)
+            self._core.use(self._store)
+            self.pump()
+
+    def _unlock(self, prompt: str) -> Awaitable[str]:
+        return self._front.unlock(prompt)
 
     def _pin_shown(self, connection: ClientConnection) -> str:
         """Pin the identity the channel has proven; returns its fingerprint."""
@@ -204,6 +262,13 @@ class Runner:
         self.pump()
         await deferLater(self._reactor, seconds)
 
+    def _waits(self) -> Iterator[float]:
+        """Seconds between attempts, each up to twice the last, up to a limit, less what chance takes off."""
+        wait = RETRY_FIRST_SECONDS
+        while True:
+            yield wait * (1 - RETRY_JITTER * self._chance())
+            wait = min(2 * wait, RETRY_MAX_SECONDS)
+
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -215,11 +280,3 @@ def _may_pass(failure: EncchatError) -> bool:
     if isinstance(failure, PinMismatchError | SuiteRefusedError):
         return False
     return isinstance(failure, ChannelError | CannotConnectError | NotConnectedError | OverloadedError | InternalError)
-
-
-def _waits() -> Iterator[float]:
-    """Seconds between attempts, each twice the last, up to a limit."""
-    wait = RETRY_FIRST_SECONDS
-    while True:
-        yield wait
-        wait = min(2 * wait, RETRY_MAX_SECONDS)

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from encchat import wire
 from encchat.client import events
+from encchat.client.store.interface import StoredMessage
 
 
-def message(said: wire.Message) -> events.Message:
+def message(said: StoredMessage, *, missed: bool = False) -> events.Message:
     """A message; nothing is encrypted end to end or signed in this version."""
     return events.Message(
         conversation=said.conversation,
@@ -21,6 +22,7 @@ def message(said: wire.Message) -> events.Message:
         encryption="none",
         signature="none",
         trust="none",
+        missed=missed,
     )
 
 

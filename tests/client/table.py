@@ -40,11 +40,17 @@ class Table:
         self.sent += [msgspec.json.decode(line) for line in self.core.lines_to_send()]
         self.shown += self.core.events_to_show()
 
-    def log_in(self, user: str = "alice", commands: Sequence[wire.CommandEntry] = (ROLL,)) -> None:
+    def log_in(
+        self,
+        user: str = "alice",
+        commands: Sequence[wire.CommandEntry] = (ROLL,),
+        conversations: Sequence[wire.ConversationEntry] = (),
+    ) -> None:
         """Connect, log in and answer what the core asks for itself."""
         self.core.connected("localhost:5000", "SHA256:x", "noise", True)
         self.core.logged_in(wire.LoggedIn(user=user, device="d", role="user", presence="FREE"))
         self.answer("commands", wire.CommandList(commands=list(commands)))
+        self.answer("conversations", wire.ConversationList(conversations=list(conversations)))
         self.look()
 
     def type(self, *lines: str) -> None:

@@ -178,7 +178,7 @@ class Help(SynchronousTestCase):
         def words(typed: str) -> list[str]:
             return [row.word for row in table.core.complete(typed)]
 
-        self.assertEqual(words("/s"), ["/status", "/secure"])
+        self.assertEqual(words("/s"), ["/status", "/search", "/secure"])
         self.assertEqual(words("/ro"), ["/roll"])
         self.assertEqual(words("/msg b"), ["Bob", "ben"])
         self.assertEqual(words("/kick @bo"), ["Bob"])

@@ -374,7 +374,7 @@ class FromTheServer(SynchronousTestCase):
             wire.Message(
                 conversation="@bob",
                 kind="direct",
-                seq=3,
+                seq=1,
                 sender="bob",
                 ulid="01ARZ3NDEKTSV4RRFFQ69G5FAV",
                 time=1_469_922_850_259,
@@ -386,7 +386,7 @@ class FromTheServer(SynchronousTestCase):
             events.Message(
                 conversation="@bob",
                 kind="direct",
-                seq=3,
+                seq=1,
                 sender="bob",
                 text="hi",
                 time="2016-07-30T23:54:10.259Z",

@@ -28,6 +28,7 @@ class Status:
     conversation: str = "lobby"
     presence: str = "OFFLINE"
     connection: str = ""
+    waiting: int = 0
 
 
 @frozen
@@ -54,6 +55,12 @@ class Face(Protocol):
 
     def show(self, event: ScreenEvent) -> None:
         """Show one event; may be called before `start`, does nothing after `stop`."""
+
+    def hold(self) -> None:
+        """Read no further for now, where what is typed comes from a pipe; a line that is there already waits."""
+
+    def read_on(self) -> None:
+        """Read again, after `hold`."""
 
     def set_status(self, status: Status) -> None:
         """Replace what the bottom bar says."""

@@ -91,6 +91,12 @@ class LineFace:
         if self._life is Life.OPEN and (line := self._encode(event)) is not None:
             self._outbox.write_line(line)
 
+    def hold(self) -> None:
+        self._input.hold()
+
+    def read_on(self) -> None:
+        self._input.read_on()
+
     def set_status(self, status: Status) -> None:
         """There is no place for it."""
 

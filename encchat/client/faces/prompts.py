@@ -116,7 +116,8 @@ def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[st
 
 def toolbar(status: Status) -> str:
     """The bottom bar's text."""
-    parts = (status.conversation, status.presence, status.connection)
+    waiting = f"{status.waiting} waiting" if status.waiting else ""
+    parts = (status.conversation, status.presence, status.connection, waiting)
     return "  ".join(f" {printable(part)}" for part in parts if part)
 
 

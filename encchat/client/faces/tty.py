@@ -82,6 +82,12 @@ class TtyFace:
             self._paragraphs.append(paragraph)
             self._to_print.set()
 
+    def hold(self) -> None:
+        """A person is not held up."""
+
+    def read_on(self) -> None:
+        """There was no holding up."""
+
     def set_status(self, status: Status) -> None:
         self._status = status
         if self._on_screen is self._line:
@@ -169,6 +175,7 @@ class TtyFace:
             self._entered(text)
 
     async def _put(self, question: Question) -> None:
+        self._print()  # what was said before it may be what it is about
         try:
             text = await self._prompt(question_session(question.prompt, question.secret), Document())
         except (Left, EOFError, Interrupted):

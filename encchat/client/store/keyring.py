@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import importlib
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from attrs import frozen
@@ -61,10 +62,8 @@ class OsKeyring:
         return True
 
     def remove(self, name: str) -> None:
-        try:
+        with suppress(self._error):
             self._backend.delete_password(_SERVICE, name)
-        except self._error:
-            pass
 
 
 def find_keyring() -> Keyring:

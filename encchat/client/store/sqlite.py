@@ -176,7 +176,9 @@ class SqliteStore:
         connection.executemany("INSERT OR REPLACE INTO doubtful VALUES (?, ?, ?)", rows)
 
     def holds(self, conversation: str, seq: int) -> bool:
-        return bool(self._file.rows("SELECT 1 FROM messages WHERE (tag, seq) = (?, ?)", self._seal.tag(conversation), seq))
+        return bool(
+            self._file.rows("SELECT 1 FROM messages WHERE (tag, seq) = (?, ?)", self._seal.tag(conversation), seq)
+        )
 
     def history(self, conversation: str, count: int) -> list[StoredMessage]:
         query = "SELECT tag, seq, sealed FROM messages WHERE tag = ? ORDER BY seq DESC LIMIT ?"

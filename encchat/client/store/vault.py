@@ -103,5 +103,3 @@ def _locked(path: Path) -> int:
         os.close(lock)
         raise StoreLockedError(f"another process has {path} locked") from None
     return lock
-
-

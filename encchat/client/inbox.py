@@ -1,0 +1,279 @@
+"""Which messages are new: a cursor for each conversation, gaps found by seq and closed by `sync`; knows no sockets.
+
+Theory of operation. A conversation's cursor says up to where it is complete here. A message right after it is taken:
+kept, shown, the cursor moved, all in one transaction; one at or before it is a duplicate. One further on waits in
+``ahead`` while the gap is asked for page by page from the cursor. After each login the server lists the
+conversations, which tells of gaps nobody has heard of; until then everything waits in ``ahead``.
+
+    UNLISTED --conversations--> LIVE --connection lost, or behind--> UNLISTED
+
+This client's own messages come as the answer to their `send`, and may come in a page as well. Their places count like
+any other; they are shown as messages only if another device sent them.
+
+What was committed is acknowledged, one `ack` of a conversation under way at a time, and only if the store is durable:
+the server's cursor of this device is never before what the device could lose.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from typing import Any, Protocol
+
+from attrs import define, field
+
+from encchat import names, wire
+from encchat.client.ledger import Ledger
+from encchat.client.requests import Answer, Done
+from encchat.client.store.interface import StoredMessage
+from encchat.errors import NotConnectedError, UnknownCommandError, UsageError
+from encchat.limits import MAX_AHEAD, MAX_NAME, MAX_REQUEST_ID, SYNC_AT_ONCE, SYNC_PAGE
+
+
+class State(Enum):
+    """Where an `Inbox` stands; see the module's theory of operation."""
+
+    UNLISTED = "unlisted"
+    LIVE = "live"
+
+
+@define(eq=False)
+class Log:
+    """One conversation; ``cursor`` None: the server has to say where this device begins."""
+
+    name: str
+    cursor: int | None
+    latest: int = 0
+    """The greatest seq heard of."""
+    ahead: dict[int, StoredMessage | None] = field(factory=dict)
+    """Messages past a gap; None for an own one, which is kept already."""
+    missed: bool = False
+    """Whether what the next pages bring was said while this device was away."""
+    syncing: bool = False
+    acking: bool = False
+    acked: int = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether the server has messages that are missing here."""
+        return self.cursor is not None and self.latest > self.cursor
+
+
+class Asks(Protocol):
+    """Sends a request that nobody waits for; ``done`` takes the answer."""
+
+    def __call__(self, kind: type[wire.Request], done: Done, **fields: Any) -> None: ...
+
+
+@define(eq=False)
+class Inbox:
+    """See the module's theory of operation.
+
+    ``mine`` tells an own message, ``waiting`` a ULID in the outbox of this device, ``show(message, missed)`` shows
+    one that is new, ``fail`` shows a refusal.
+    """
+
+    _ledger: Ledger
+    _ask: Asks
+    _mine: Callable[[StoredMessage], bool]
+    _waiting: Callable[[str], bool]
+    _show: Callable[[StoredMessage, bool], None]
+    _fail: Callable[[wire.Error, str], None]
+    _state: State = field(init=False, default=State.UNLISTED)
+    _logs: dict[str, Log] = field(init=False, factory=dict)
+    _queue: deque[Log] = field(init=False, factory=deque)
+    _asked: int = field(init=False, default=0)
+    _moved: dict[str, Log] = field(init=False, factory=dict)
+    _gapless: bool = field(init=False, default=False)
+    """The server knows no `sync`: what comes is all there is."""
+    refused: bool = field(init=False, default=False)
+    """Whether the server has refused to say what is missing, so that it has to be asked again."""
+
+    def load(self, cursors: dict[str, int]) -> None:
+        """Where the store says each conversation stands."""
+        for name, cursor in cursors.items():
+            self._logs[names.folded(name)] = Log(name, cursor, cursor)
+
+    # The connection's life ----------------------------------------------------------------------
+    def catch_up(self) -> None:
+        """Ask what is missing; after a login, and whenever messages may have been left out."""
+        self._state, self.refused = State.UNLISTED, False
+        self._ask(wire.Conversations, self._listed)
+
+    def lost(self) -> None:
+        """The connection is gone, and with it every answer that was to come."""
+        self._state, self.refused = State.UNLISTED, False
+        self._queue.clear()
+        self._asked = 0
+        for log in self._logs.values():
+            log.ahead.clear()
+            log.syncing = log.acking = False
+            log.latest = log.cursor or 0
+
+    def acknowledge(self) -> None:
+        """Tell the server what has been committed."""
+        moved, self._moved = self._moved, {}
+        if not self._ledger.store.durable or self._gapless:
+            return
+        for log in moved.values():
+            if not log.acking and log.cursor is not None and log.cursor > log.acked:
+                log.acking, log.acked = True, log.cursor
+                self._ask(wire.Ack, partial(self._acked, log), conversation=log.name, seq=log.cursor)
+
+    def _acked(self, log: Log, answer: Answer) -> None:
+        log.acking = False
+        if isinstance(answer, wire.Ok) and log.cursor != log.acked:
+            self._moved[names.folded(log.name)] = log
+
+    # What comes ---------------------------------------------------------------------------------
+    def receive(self, said: wire.Message) -> None:
+        """Somebody, perhaps another device of this account, said something just now."""
+        if not _sound(said):
+            return
+        message = stored(said)
+        log = self._log(message.conversation)
+        log.latest = max(log.latest, message.seq)
+        if log.cursor is not None and message.seq <= log.cursor:
+            return
+        if message.seq not in log.ahead and len(log.ahead) < MAX_AHEAD:
+            log.ahead[message.seq] = message
+        self._settle(log)
+
+    def accepted(self, message: StoredMessage) -> None:
+        """The server has accepted this device's own message."""
+        log = self._log(message.conversation)
+        log.latest = max(log.latest, message.seq)
+        self._ledger.keep(message)
+        if log.cursor is None or message.seq > log.cursor:
+            log.ahead[message.seq] = None
+            self._settle(log)
+
+    def _log(self, name: str) -> Log:
+        start = 0 if self._state is State.LIVE else None
+        return self._logs.setdefault(names.folded(name), Log(name, start))
+
+    def _settle(self, log: Log) -> None:
+        """Take what follows the cursor; ask for what does not."""
+        if self._state is State.UNLISTED or log.cursor is None:
+            return
+        if self._gapless:
+            for seq in sorted(log.ahead):
+                self._take(log, seq, log.ahead.pop(seq), missed=False)
+            return
+        while (seq := log.cursor + 1) in log.ahead:
+            self._take(log, seq, log.ahead.pop(seq), missed=False)
+        if log.behind:
+            self._sync(log)
+
+    def _take(self, log: Log, seq: int, message: StoredMessage | None, *, missed: bool) -> None:
+        self._move(log, seq)
+        if message is None:
+            return
+        if not self._mine(message):
+            new = True
+        elif self._waiting(message.ulid):
+            new = False  # the answer to its `send` shows it, now or after the next login
+            self._ledger.keep(message)
+        else:
+            new = not self._ledger.holds(message.conversation, seq)
+        if new:
+            self._ledger.keep(message)
+            self._show(message, missed)
+
+    def _move(self, log: Log, seq: int) -> None:
+        log.cursor = seq
+        self._ledger.move(log.name, seq)
+        self._moved[names.folded(log.name)] = log
+
+    # Asking for what is missing -----------------------------------------------------------------
+    def _listed(self, answer: Answer) -> None:
+        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.ConversationList):
+            for entry in answer.result.conversations:
+                self._learn(entry)
+        elif isinstance(answer, wire.Error) and answer.code == UnknownCommandError.code:
+            self._gapless = True
+        else:
+            self._refused(answer, "/conversations")
+            return
+        self._state = State.LIVE
+        for log in list(self._logs.values()):
+            log.cursor = log.cursor or 0
+            log.missed = log.missed and log.behind
+            self._settle(log)
+
+    def _learn(self, entry: wire.ConversationEntry) -> None:
+        log = self._log(entry.conversation)
+        log.name = entry.conversation
+        if log.cursor is None:
+            log.cursor = entry.cursor
+        log.latest, log.missed = max(log.latest, min(entry.last_seq, MAX_REQUEST_ID)), True
+        log.acked = entry.cursor
+        if log.cursor > entry.cursor:
+            self._moved[names.folded(log.name)] = log
+
+    def _sync(self, log: Log) -> None:
+        if not log.syncing:
+            log.syncing = True
+            self._queue.append(log)
+            self._ask_on()
+
+    def _ask_on(self) -> None:
+        while self._queue and self._asked < SYNC_AT_ONCE:
+            log = self._queue.popleft()
+            if not log.behind:
+                log.syncing = False
+                continue
+            try:
+                self._ask(
+                    wire.Sync, partial(self._paged, log), conversation=log.name, after=log.cursor, limit=SYNC_PAGE
+                )
+            except UsageError:  # a name or number of the server's own that it would not take back
+                del self._logs[names.folded(log.name)]
+            else:
+                self._asked += 1
+
+    def _paged(self, log: Log, answer: Answer) -> None:
+        self._asked -= 1
+        log.syncing = False
+        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Page):
+            self._take_page(log, answer.result)
+        else:
+            self._refused(answer, f"/sync {log.name}")
+        self._ask_on()
+
+    def _take_page(self, log: Log, page: wire.Page) -> None:
+        before, last = log.cursor or 0, min(page.last_seq, MAX_REQUEST_ID)
+        log.latest = max(log.latest, last)
+        for said in page.messages:
+            if _sound(said) and said.conversation == page.conversation and said.seq > (log.cursor or 0):
+                self._take(log, said.seq, stored(said), missed=log.missed)
+        # Protocol, Page: seqs that are missing have been removed by retention; so has all an empty page leaves out.
+        if not page.messages and last > before:
+            self._move(log, last)
+        log.ahead = {seq: message for seq, message in log.ahead.items() if seq > (log.cursor or 0)}
+        if log.cursor == before and log.behind:
+            log.latest = before  # a server that brings nothing new is not asked for ever
+        if (log.cursor or 0) >= last:
+            log.missed = False
+        self._settle(log)
+
+    def _refused(self, answer: Answer, label: str) -> None:
+        if isinstance(answer, wire.Error) and answer.code != NotConnectedError.code:
+            self.refused = True
+            self._fail(answer, label)
+
+
+def _sound(said: wire.Message) -> bool:
+    """Whether its numbers and names are such as a server gives; a broken one must not break the store."""
+    return (
+        1 <= said.seq <= MAX_REQUEST_ID
+        and abs(said.time) <= MAX_REQUEST_ID
+        and 1 <= len(said.conversation) <= MAX_NAME + 1
+    )
+
+
+def stored(said: wire.Message) -> StoredMessage:
+    """A message of the wire as it is kept."""
+    return StoredMessage(said.conversation, said.kind, said.seq, said.sender, said.ulid, said.time, said.body)
