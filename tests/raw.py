@@ -206,6 +206,11 @@ class RawClient(Protocol):
         transport: Any = self.transport
         transport.pauseProducing()
 
+    def resume_reading(self) -> None:
+        """After `stop_reading`."""
+        transport: Any = self.transport
+        transport.resumeProducing()
+
     async def leave(self) -> None:
         """Be gone at the end of the test."""
         if not self.is_closed:

@@ -20,6 +20,7 @@ from encchat.limits import LOGIN_FREE_FAILURES, MAX_LINE
 from encchat.links import parse_link
 from encchat.wire import (
     Admin,
+    Behind,
     Closing,
     Connect,
     Error,
@@ -250,7 +251,7 @@ class GhostTests(ProcessCase):
 
 class SlowReaderTests(ProcessCase):
     async def test_a_reader_who_stopped_reading_blocks_nobody(self) -> None:
-        """The others get every message; the sleeper is hung up once too much waits for it."""
+        """The others get every message; the sleeper leaves the live feed, and is told so when it wakes up."""
         await self.start("--max-unsent", "1000000", "--request-rate", "1000000")
         alice, bob, sleeper = [await self.user(name) for name in ("alice", "bob", "sleeper")]
         sleeper.stop_reading()
@@ -259,9 +260,13 @@ class SlowReaderTests(ProcessCase):
             number += 1
             await alice.send("lobby", f"{number} " + "x" * 16_000)
             self.assertLess(number, 2_000)
-        for expected in range(1, number + 1):
+        await alice.send("lobby", "the last")
+        for expected in range(1, number + 2):
             self.assertEqual((await bob.hears(Message)).seq, expected)
-        self.assertEqual(await self.presence_of("sleeper", alice), "OFFLINE")
+        sleeper.resume_reading()
+        await sleeper.hears(Behind)
+        await alice.send("lobby", "good morning")
+        await sleeper.hears(Message, body="good morning", seq=number + 2)
 
 
 class FramingTests(ProcessCase):
