@@ -151,3 +151,38 @@ class AddressTests(SynchronousTestCase):
         admission = Admission.standard(Clock().seconds)
         burst = int(limits.HANDSHAKES_PER_ADDRESS_BURST)
         self.assertEqual([admission.admit(ALICE) for _ in range(burst + 1)], [True] * burst + [False])
+
+
+class BarredTests(SynchronousTestCase):
+    """Who may not come whatever it counts."""
+
+    def test_a_barred_address_is_refused_and_not_counted(self) -> None:
+        """When it is not barred any more, all is as if it had never tried."""
+        barred = {ALICE}
+        admission = Admission(3, 2.0, 5.0, Clock().seconds, barred.__contains__)
+        self.assertEqual([admission.admit(ALICE) for _ in range(9)], [False] * 9)
+        self.assertEqual((admission.admit(BOB), len(admission)), (True, 1))
+        barred.clear()
+        self.assertEqual([admission.admit(ALICE) for _ in range(4)], [True, True, True, False])
+
+
+class ChangeTests(AdmissionCase):
+    """Other limits while people are here."""
+
+    def test_open_connections_stay_counted(self) -> None:
+        """A reload gives nobody a second helping."""
+        for _ in range(3):
+            self.admission.admit(ALICE)
+        self.admission.change(4, 2.0, 50.0)
+        self.assertEqual([self.admission.admit(ALICE) for _ in range(2)], [True, False])
+        self.admission.released(ALICE)
+        self.assertTrue(self.admission.admit(ALICE))
+
+    def test_what_was_spent_of_the_burst_stays_spent(self) -> None:
+        """Of a burst of five all; a burst of seven leaves two."""
+        self.visit(5)
+        self.admission.change(3, 2.0, 7.0)
+        self.assertEqual(self.visit(3), [True, True, False])
+        self.admission.change(3, 4.0, 7.0)
+        self.clock.advance(0.25)
+        self.assertEqual(self.visit(2), [True, False])
