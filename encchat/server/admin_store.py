@@ -7,7 +7,6 @@ import json
 import os
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from encchat.server.store import accounts, database, sanctions
 from encchat.server.store.accounts import ADMIN
 from encchat.server.store.dossier import dossier
 from encchat.server.store.restore import restore
+from encchat.server.times import utc
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -126,8 +126,7 @@ def _audit(options: argparse.Namespace) -> str:
 
 
 def _line(entry: AuditEntry) -> str:
-    when = datetime.fromtimestamp(entry.time // 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    words = (when, entry.actor, entry.action, entry.target, entry.detail)
+    words = (utc(entry.time), entry.actor, entry.action, entry.target, entry.detail)
     return "  ".join(printable(word) for word in words if word)
 
 

@@ -12,12 +12,14 @@ from twisted.logger import Logger
 
 from encchat.errors import StoreError
 from encchat.limits import CHANGES_SECONDS
+from encchat.server.chat import Delivery
 from encchat.server.model import Account
 from encchat.server.services import Services
 from encchat.server.store.accounts import ADMIN, REVISION
-from encchat.wire import Closing, Kicked
+from encchat.wire import Kicked, Notice
 
 log = Logger()
+
 
 @define(eq=False)
 class Changes:
@@ -60,7 +62,8 @@ class Changes:
         if stored is None or stored.id != here.id:
             self._expel(name, "the account was deleted")
         elif stored.role != here.role:
-            self.services.expel(name, Closing(reason=f"your role is {stored.role} now: connect again"))
+            self.services.change(stored)
+            self.services.carry_out([Delivery((name,), Notice(text=f"{ADMIN} has made you {stored.role}"))])
 
     def _expel(self, name: str, reason: str) -> None:
         log.info("{user} was deleted", event="account_deleted", user=name)
