@@ -3,9 +3,9 @@
 Theory of operation: each of the three has a bucket for every kind of request, so that a flood of one kind leaves
 the others alone. Whatever is asked is charged to all three. Who owes is not read until the debt is earned (slowed:
 nothing is lost, TCP holds back the rest). A connection that for `FLOOD_TOLD_SECONDS` has more to say whenever it is
-read again is told, once a minute; after `FLOOD_SECONDS` it is hung up. Somebody who only shares an address or
-account with a flood is slowed at times but falls silent by himself, and so is not hung up for it. Buckets are made
-when they are first needed: most connections are idle.
+read again is told, once a minute; after `FLOOD_SECONDS` it is hung up. What an address owes only slows: behind it
+may be an office, and who shares it with a flood must not be hung up for that. Buckets are made when they are first
+needed: most connections are idle.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Meter:
     """One connection's; made by `Meters.connection`."""
 
     _meters: Meters
-    _purses: dict[str, _Purse] = field(factory=dict)
+    _purses: dict[str, _Purse]
+    """First the address', then the connection's own, then the account's."""
     _buckets: dict[RequestKind, tuple[Bucket, ...]] = field(init=False, factory=dict)
     _flooding_since: float = field(init=False, default=0.0)
     _free_at: float = field(init=False, default=float("-inf"))
@@ -109,16 +110,18 @@ class Meter:
 
     def _debt(self, kind: RequestKind) -> Debt | None:
         now = self._meters.now()
-        seconds = max(bucket.wait(now) for bucket in self._buckets[kind])
-        if seconds <= 0:
+        address, *own = (bucket.wait(now) for bucket in self._buckets[kind])
+        owed = max(address, *own)
+        if owed <= 0:
             return None
+        seconds = max(owed, RATE_HOLD_SECONDS)
+        return Debt(seconds, self._step(now, seconds) if max(own) > 0 else Step.SLOW)
+
+    def _step(self, now: float, seconds: float) -> Step:
         if now - self._free_at > FLOOD_GAP:
             self._flooding_since = now
-        seconds = max(seconds, RATE_HOLD_SECONDS)
         self._free_at = now + seconds
-        return Debt(seconds, self._step(now, now - self._flooding_since))
-
-    def _step(self, now: float, flooding: float) -> Step:
+        flooding = now - self._flooding_since
         if flooding >= FLOOD_SECONDS:
             return Step.HANG_UP
         if flooding < FLOOD_TOLD_SECONDS or now - self._told_at < FLOOD_TOLD_EVERY:
@@ -141,8 +144,9 @@ class Meters:
     def connection(self, host: str) -> Meter:
         """For a new connection from ``host``."""
         own = _Purse(_ONE)
-        purses = {"": own}
+        purses: dict[str, _Purse] = {}
         self.enter(purses, f"address {address_key(host)}", _ADDRESS)
+        purses["own"] = own
         meter = Meter(self, purses)
         self._own[meter] = own
         return meter
