@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -149,7 +150,7 @@ class JsonProcess(ProcessProtocol):
     def signal(self, name: str) -> None:
         """Send ``TERM``, ``INT``, ``HUP``, ``STOP``, ``CONT`` or ``KILL``."""
         transport: Any = self.transport
-        transport.signalProcess(name)
+        transport.signalProcess(int(getattr(signal, f"SIG{name}")))
 
     async def ends(self) -> None:
         """Make sure that it is gone."""
