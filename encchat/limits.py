@@ -18,6 +18,9 @@ MAX_HANDSHAKE_MESSAGE: Final = 4_096
 REKEY_AFTER_RECORDS: Final = 65_536
 """Records under one key before both sides rekey; far below what AES-GCM with random IVs allows (2^32)."""
 
+MAX_EMPTY_RECORDS: Final = 16
+"""Empty records in one read: a peer has a probe and an answer under way, and a million would keep a core busy."""
+
 MIN_RSA_BITS: Final = 2_048
 """Bits of the server's RSA key in the suite rsa-aes128gcm: NIST SP 800-57 allows nothing shorter."""
 
@@ -66,6 +69,9 @@ REQUEST_RATE: Final = 200.0
 
 REQUEST_BURST: Final = 1_000.0
 """Cost units a connection can save up: a pasted file of a thousand lines goes at once."""
+
+BYTES_PER_UNIT: Final = 1_024
+"""Bytes off the wire that cost as much as one request: 200 kilobytes a second, a megabyte at once, whatever they say."""
 
 ACCOUNT_SHARE: Final = 4.0
 """Connections' worth of requests that all devices of one account may spend together."""
@@ -247,9 +253,6 @@ MAX_WAITING: Final = 1_000
 
 MAX_OUTBOX: Final = 10_000
 """Messages that wait to be accepted, from a program that does not wait; one more is refused."""
-
-SYNC_PAGE: Final = 50
-"""Messages the client asks for at once: with the longest lines they still fit MAX_SERVER_LINE."""
 
 SYNC_AT_ONCE: Final = 4
 """Conversations the client reads up on at the same time."""

@@ -29,7 +29,7 @@ from encchat.client.ledger import Ledger
 from encchat.client.requests import Answer, Done
 from encchat.client.store.interface import StoredMessage
 from encchat.errors import NotConnectedError, UnknownCommandError, UsageError
-from encchat.limits import MAX_AHEAD, MAX_NAME, MAX_REQUEST_ID, SYNC_AT_ONCE, SYNC_PAGE
+from encchat.limits import MAX_AHEAD, MAX_NAME, MAX_PAGE, MAX_REQUEST_ID, SYNC_AT_ONCE
 
 
 class State(Enum):
@@ -51,6 +51,8 @@ class Log:
     """Messages past a gap; None for an own one, which is kept already."""
     missed: bool = False
     """Whether what the next pages bring was said while this device was away."""
+    nothing_until: int = 0
+    """The end that an empty page named, if the last one was empty."""
     syncing: bool = False
     acking: bool = False
     acked: int = 0
@@ -110,6 +112,7 @@ class Inbox:
         for log in self._logs.values():
             log.ahead.clear()
             log.syncing = log.acking = False
+            log.nothing_until = 0
             log.latest = log.cursor or 0
 
     def acknowledge(self) -> None:
@@ -226,9 +229,7 @@ class Inbox:
                 log.syncing = False
                 continue
             try:
-                self._ask(
-                    wire.Sync, partial(self._paged, log), conversation=log.name, after=log.cursor, limit=SYNC_PAGE
-                )
+                self._ask(wire.Sync, partial(self._paged, log), conversation=log.name, after=log.cursor, limit=MAX_PAGE)
             except UsageError:  # a name or number of the server's own that it would not take back
                 del self._logs[names.folded(log.name)]
             else:
@@ -249,15 +250,23 @@ class Inbox:
         for said in page.messages:
             if _sound(said) and said.conversation == page.conversation and said.seq > (log.cursor or 0):
                 self._take(log, said.seq, stored(said), missed=log.missed)
-        # Protocol, Page: seqs that are missing have been removed by retention; so has all an empty page leaves out.
-        if not page.messages and last > before:
-            self._move(log, last)
+        self._skip_removed(log, None if page.messages else last)
         log.ahead = {seq: message for seq, message in log.ahead.items() if seq > (log.cursor or 0)}
-        if log.cursor == before and log.behind:
+        if log.cursor == before and (page.messages or last <= before):
             log.latest = before  # a server that brings nothing new is not asked for ever
         if (log.cursor or 0) >= last:
             log.missed = False
         self._settle(log)
+
+    def _skip_removed(self, log: Log, last: int | None) -> None:
+        """Protocol, Page: seqs that are missing have been removed by retention; ``last``: the end an empty page named.
+
+        A message may be stored between the server's look for messages and for the end, so that only a second empty
+        page says that there is nothing up to the end the first one named.
+        """
+        if last is not None and log.nothing_until > (log.cursor or 0):
+            self._move(log, log.nothing_until)
+        log.nothing_until = last or 0
 
     def _refused(self, answer: Answer, label: str) -> None:
         if isinstance(answer, wire.Error) and answer.code != NotConnectedError.code:

@@ -34,11 +34,13 @@ class MemoryStore:
         return dict(self._cursors.values())
 
     def apply(self, changes: Changes) -> None:
-        new = [message for message in changes.messages if not self.holds(message.conversation, message.seq)]
+        new = []
+        for message in changes.messages:
+            if self._messages.setdefault(_place(message.conversation, message.seq), message) is message:
+                new.append(message)
         self._outbox.update((message.ulid, message) for message in changes.queued)
         for ulid in changes.settled:
             self._outbox.pop(ulid, None)
-        self._messages.update((_place(message.conversation, message.seq), message) for message in new)
         self._cursors.update((names.folded(name), (name, seq)) for name, seq in changes.cursors.items())
         self._fresh = [*self._fresh, new][-DOUBTFUL_TRANSACTIONS:]
         for place in list(islice(self._messages, max(0, len(self._messages) - self._remembered))):
