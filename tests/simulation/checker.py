@@ -6,7 +6,7 @@ A promise that is broken is one line of text; no lines mean that all were kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -20,14 +20,16 @@ Row = tuple[int, str, str, str]
 class Told:
     """What one device's person was told, in order, and what its storage holds.
 
-    Conversations are the store's keys; ``first`` is the cursor each began with, ``cursors`` and ``acknowledged``
-    are where the device's own and the server's for it stand at the end.
+    Conversations are the store's keys. ``again`` are the places of messages shown as perhaps not shown before,
+    ``first`` the cursor each conversation began with; ``cursors`` and ``acknowledged`` are where the device's own
+    cursors and the server's for it stand at the end.
     """
 
     name: str
     user: str
     crashes: int
     shown: Sequence[tuple[str, events.Message | events.Sent]]
+    again: Collection[tuple[str, int]]
     kept: Mapping[str, Sequence[Row]]
     first: Mapping[str, int]
     cursors: Mapping[str, int]
@@ -37,13 +39,19 @@ class Told:
     waiting: int
 
 
-def check(logs: Mapping[str, Sequence[Row]], devices: Sequence[Told]) -> list[str]:
-    """Hold ``logs`` (of the server's disk, all of them) against every device; the promises that were broken."""
+def check(
+    logs: Mapping[str, Sequence[Row]], removed: Collection[tuple[str, int]], devices: Sequence[Told]
+) -> list[str]:
+    """Hold ``logs`` (of the server's disk, all of them) against every device; the promises that were broken.
+
+    ``removed`` are the places of what retention took away: whoever was not there in time may have missed it.
+    """
     broken = list(_logs(logs))
     for device in devices:
         mine = {key: log for key, log in logs.items() if key in device.first}
-        for promise in (_sent, _once_and_in_order, _nothing_missing, _converged):
+        for promise in (_sent, _once_and_in_order, _converged):
             broken += (f"{device.name}: {text}" for text in promise(mine, device))
+        broken += (f"{device.name}: {text}" for text in _nothing_missing(mine, removed, device))
     broken += _typed(logs, devices)
     return broken
 
@@ -82,16 +90,19 @@ def _once_and_in_order(logs: Mapping[str, Sequence[Row]], device: Told) -> Itera
         last[key] = max(last.get(key, 0), event.seq)
 
 
-def _nothing_missing(logs: Mapping[str, Sequence[Row]], device: Told) -> Iterator[str]:
-    """The device keeps every message, and without a crash its person was shown every one."""
-    shown = {(key, event.seq) for key, event in device.shown}
+def _nothing_missing(
+    logs: Mapping[str, Sequence[Row]], removed: Collection[tuple[str, int]], device: Told
+) -> Iterator[str]:
+    """The device keeps every message, and its person was shown every one."""
+    shown = {(key, event.seq) for key, event in device.shown} | set(device.again)
     for key, log in logs.items():
-        wanted = [row for row in log if row[0] > device.first[key]]
         kept = list(device.kept.get(key, ()))
+        may_lack = {row for row in log if (key, row[0]) in removed}.difference(kept)
+        wanted = [row for row in log if row[0] > device.first[key] and row not in may_lack]
         if kept != wanted:
             yield f"{key}: keeps {_difference(kept, wanted)}"
         missing = [row[0] for row in wanted if (key, row[0]) not in shown]
-        if missing and not device.crashes:
+        if missing:
             yield f"{key}: never shown {missing}"
 
 
@@ -114,9 +125,9 @@ def _converged(logs: Mapping[str, Sequence[Row]], device: Told) -> Iterator[str]
 
 
 def _typed(logs: Mapping[str, Sequence[Row]], devices: Sequence[Told]) -> Iterator[str]:
-    """What a client took into its outbox is said, unless its person was told that it is not."""
+    """What a client took into its outbox is said, unless its person was told that it is not, or died of hearing it."""
     said = {(key, body) for key, log in logs.items() for *_, body in log}
     for device in devices:
         lost = [typed for typed in device.typed if typed not in said]
-        if len(lost) > device.refused:
+        if len(lost) > device.refused + device.crashes:
             yield f"{device.name}: typed, kept in the outbox, never said: {lost}"

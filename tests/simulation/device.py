@@ -6,18 +6,30 @@ from collections.abc import Callable
 from random import Random
 
 from attrs import define, field, frozen
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from encchat import wire
 from encchat.client import events
 from encchat.client.connection import ClientConnection
 from encchat.client.core import ClientCore, State
 from encchat.client.requests import Answer
+from encchat.errors import StoreError
+from encchat.limits import SYNC_AGAIN_SECONDS
 from tests.simulation.network import Crashed, End
 from tests.simulation.storage import Storage
 from tests.simulation.timing import SkewedClock, WorldClock
 
-Reach = Callable[[ClientConnection, bytes], End | None]
-"""Connects a protocol, under a device key, to the server; None if there is none."""
+
+class Connection(ClientConnection):
+    """The client's own, which says when it is secured."""
+
+    def __init__(self, core: ClientCore, changed: Callable[[], None], made: Callable[[], None]) -> None:
+        super().__init__(core, changed)
+        self.connectionMade = made
+
+
+Reach = Callable[["Device", SkewedClock, Connection], "End | None"]
+"""Connects a device's protocol, on its clock, to the server; None if there is none."""
 
 
 @frozen
@@ -31,22 +43,33 @@ class Typed:
 
 @define(eq=False)
 class Device:
-    """One installation: its storage and what was shown on its screen outlive its processes."""
+    """One installation: its storage and what was shown on its screen outlive its processes.
+
+    ``first`` is the cursor at which each conversation begins for it, by the store's keys.
+    """
 
     user: str
     number: int
-    key: bytes
+    private_key: X25519PrivateKey
+    first: dict[str, int]
     storage: Storage
     _clock: WorldClock
     _random: Random
     _reach: Reach
     core: ClientCore | None = field(init=False, default=None)
     end: End | None = field(init=False, default=None)
+    connection: Connection | None = field(init=False, default=None)
     error: float = field(init=False, default=0.0)
     crashes: int = field(init=False, default=0)
     shown: list[events.ScreenEvent] = field(init=False, factory=list)
     typed: list[Typed] = field(init=False, factory=list)
     clock: SkewedClock | None = field(init=False, default=None)
+    _asking_again: bool = field(init=False, default=False)
+
+    @property
+    def key(self) -> bytes:
+        """The raw public one, by which the server knows it."""
+        return self.private_key.public_key().public_bytes_raw()
 
     @property
     def name(self) -> str:
@@ -68,7 +91,8 @@ class Device:
         """A new process over the old storage, unless there is one."""
         if self.core is None:
             self.clock = SkewedClock(self._clock, self.error)
-            self.core = ClientCore(self.clock.seconds, self._random.randbytes)
+            self.core = ClientCore(self.clock.seconds, self._random.randbytes, store=self.storage)
+            self._asking_again = False
             self._connect()
 
     def crash(self) -> None:
@@ -78,7 +102,7 @@ class Device:
         self.crashes += 1
         self.clock.die()
         self.core = self.clock = None
-        end, self.end = self.end, None
+        end, self.end, self.connection = self.end, None, None
         if end is not None:
             end.die()
 
@@ -98,7 +122,7 @@ class Device:
         try:
             core.say("", conversation, body)
             self._pump(core)
-        except Crashed:
+        except (Crashed, StoreError):
             self.typed.append(Typed(conversation, body, kept=False))
             self.crash()
         else:
@@ -130,18 +154,22 @@ class Device:
     # Its connection ------------------------------------------------------------------------------
     def _connect(self) -> None:
         core = self.core
-        if core is None:
+        if core is None or self.clock is None:
             return
-        connection = ClientConnection(core, lambda: self._pump(core))
-        self.end = self._reach(connection, self.key)
+        connection = Connection(core, lambda: self._pump(core), lambda: self._made(core))
+        self.connection = connection
+        self.end = self._reach(self, self.clock, connection)
         if self.end is None:
             self._again()
             return
         self.end.crashed = self.crash
-        connection.when_gone().addCallback(lambda _: self._gone(core))
+        self.end.lost = lambda: self._gone(core)
+
+    def _made(self, core: ClientCore) -> None:
         core.connected("world", "fingerprint", "none", False)
         core.request(wire.LoginDevice, self._logged_in, user=self.user)
-        self._guarded(lambda: self._pump(core))
+        if self.clock is not None:
+            self.clock.callLater(0, self._guarded, lambda: self._pump(core))
 
     def _logged_in(self, answer: Answer) -> None:
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.LoggedIn) and self.core is not None:
@@ -149,7 +177,7 @@ class Device:
 
     def _gone(self, core: ClientCore) -> None:
         if core is self.core:
-            self.end = None
+            self.end = self.connection = None
             self._again()
 
     def _again(self) -> None:
@@ -160,12 +188,21 @@ class Device:
         if core is not self.core:
             return
         lines = core.lines_to_send()
-        if lines and self.end is not None:
-            self.end.protocol.send_lines(lines)
+        if lines and self.connection is not None:
+            self.connection.send_lines(lines)
         self.shown += core.events_to_show()
+        if core.sync_refused and not self._asking_again and self.clock is not None:
+            self._asking_again = True
+            self.clock.callLater(SYNC_AGAIN_SECONDS, self._ask_again, core)
+
+    def _ask_again(self, core: ClientCore) -> None:
+        self._asking_again = False
+        if core.sync_refused:
+            core.catch_up()
+            self._guarded(lambda: self._pump(core))
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except Crashed:
+        except (Crashed, StoreError):
             self.crash()

@@ -26,6 +26,8 @@ class Place:
     weather: Weather
     server: ServerProcess
     devices: list[Device]
+    make_device: Callable[[], None]
+    remove_old: Callable[[], bool]
     counts: Counter[str] = field(factory=Counter)
 
     def any_device(self) -> Device:
@@ -77,6 +79,34 @@ def server_crash(place: Place) -> bool:
     place.server.kill()
     place.later(0.1, 4.0, place.server.start)
     return True
+
+
+def client_disk_full(place: Place) -> bool:
+    """A commit fails, the client gives up, and is started again."""
+    device = place.any_device()
+    device.storage.fail_at(place.random.randint(1, 6))
+    for after in (2.0, 5.0, 9.0):
+        place.later(after, after + 1.0, device.start)
+    return True
+
+
+def server_stop(place: Place) -> bool:
+    """It says goodbye to all, and is started again."""
+    if place.server.factory is None:
+        return False
+    place.server.stop(lambda: place.later(0.1, 2.0, place.server.start))
+    return True
+
+
+def new_device(place: Place) -> bool:
+    """Somebody gets another one, which is given a part of the lobby and all else."""
+    place.make_device()
+    return True
+
+
+def retention(place: Place) -> bool:
+    """Old messages are removed, some of which devices that are away have not seen."""
+    return place.remove_old()
 
 
 def slow_reader(place: Place) -> bool:
@@ -148,7 +178,11 @@ FAULTS: Final[tuple[Fault, ...]] = (
     connection_cut,
     client_crash,
     client_crash_in_a_commit,
+    client_disk_full,
     server_crash,
+    server_stop,
+    new_device,
+    retention,
     slow_reader,
     clock_jump,
     duplicate_resend,

@@ -11,6 +11,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
+from encchat.errors import StoreError
 from tests.simulation.timing import WorldClock
 
 _FULL: Final = 4_096
@@ -63,6 +64,7 @@ class End:
         self._producer_paused = False
         self._cut = False
         self.crashed: Callable[[], None] | None = None
+        self.lost: Callable[[], None] | None = None
 
     # What a protocol calls -----------------------------------------------------------------------
     def write(self, data: bytes) -> None:
@@ -151,9 +153,10 @@ class End:
     def _guarded(self, call: Callable[[Any], object], argument: object) -> None:
         try:
             call(argument)
-        except Crashed:
-            if self.crashed is not None:
-                self.crashed()
+        except (Crashed, StoreError):
+            if self.crashed is None:
+                raise
+            self.crashed()
 
     def _take(self) -> bytes:
         size, random = len(self._way), self._weather.random
@@ -189,6 +192,8 @@ class End:
             self.disconnected = self.disconnecting = True
             self._producer = None
             self._guarded(self.protocol.connectionLost, Failure(reason))
+            if self.lost is not None:
+                self.lost()
 
     def die(self) -> None:
         """The process on this side is gone, the other learns it when the kernel's FIN arrives."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
 
+from encchat.net.secure import ConnectionLimits, SecureServerFactory
+from encchat.secure import Channel
 from encchat.server.auth import Authenticator
 from encchat.server.factory import ChatFactory
 from encchat.server.passwords import PasswordHasher
@@ -30,7 +34,9 @@ class ServerProcess:
     _random: Random
     lie: str = ""
     error: float = 0.0
+    make_channel: Callable[[], Channel] | None = None
     factory: ChatFactory | None = field(init=False, default=None)
+    _front: Factory | None = field(init=False, default=None)
     store: SlowStore | None = field(init=False, default=None)
     clock: SkewedClock | None = field(init=False, default=None)
     _ends: list[End] = field(init=False, factory=list)
@@ -47,15 +53,17 @@ class ServerProcess:
         Deferred.fromCoroutine(factory.open()).addCallback(lambda _: self._listen(factory))
 
     def _listen(self, factory: ChatFactory) -> None:
-        self.factory = factory
+        self.factory = self._front = factory
+        if self.make_channel is not None and self.clock is not None:
+            self._front = SecureServerFactory(factory, self.make_channel, ConnectionLimits(), self.clock, None)
 
     def accept(self, client: End) -> Any:
         """A protocol for a new connection, which dies with this process."""
-        if self.factory is None:
+        if self._front is None:
             raise RuntimeError("there is no server to connect to")
         self._ends = [end for end in self._ends if not end.disconnected]
         self._ends.append(client)
-        return self.factory.buildProtocol(client.getPeer())
+        return self._front.buildProtocol(client.getPeer())
 
     def kill(self) -> None:
         """Without any warning: what was not committed is gone, connections end at the other side."""
@@ -63,10 +71,17 @@ class ServerProcess:
             return
         self.clock.die()
         self.store.power_fails()
-        self.factory = self.store = self.clock = None
+        self.factory = self._front = self.store = self.clock = None
         ends, self._ends = self._ends, []
         for end in ends:
             end.other.die()
+
+    def stop(self, then: Callable[[], object]) -> None:
+        """As told by SIGTERM: goodbye to all, then the end; ``then`` is called after it."""
+        factory = self.factory
+        if factory is not None:
+            self.factory = None
+            factory.say_goodbye("the server stops").addCallback(lambda _: self.kill()).addCallback(lambda _: then())
 
     def jump(self, seconds: float) -> None:
         """Somebody sets the clock."""

@@ -8,10 +8,11 @@ from typing import Any, Final
 from attrs import define, field
 
 from encchat.client.store import Changes, MemoryStore, Outgoing, StoredMessage
+from encchat.errors import StoreError
 from tests.simulation.checker import Row
 from tests.simulation.network import Crashed
 
-LIES: Final = ("moves-the-cursor-alone", "loses-the-outbox", "settles-nothing")
+LIES: Final = ("moves-the-cursor-alone", "loses-the-outbox", "forgets-cursors")
 """Ways in which a client's store can break its promises, for tests of the checker."""
 
 _EVERYTHING: Final = 1_000_000
@@ -26,6 +27,11 @@ class Storage:
     durable: bool = field(init=False, default=True)
     _inner: Any = field(init=False, factory=lambda: MemoryStore(durable=True, remembered=_EVERYTHING))
     _commits_left: int = field(init=False, default=0)
+    _failure_in: int = field(init=False, default=0)
+
+    def fail_at(self, commit: int) -> None:
+        """Its next commit but so many fails, as on a full disk; 0: it does not."""
+        self._failure_in = commit
 
     def die_at(self, commit: int) -> None:
         """The process dies at its next commit but so many, before or after it; 0: it does not."""
@@ -34,6 +40,9 @@ class Storage:
     # As the client sees it -----------------------------------------------------------------------
     def apply(self, changes: Changes) -> None:
         """All of it or nothing, and perhaps the end."""
+        self._failure_in -= 1
+        if self._failure_in == 0:
+            raise StoreError("the disk of this device is full")
         self._commits_left -= 1
         dies = self._commits_left == 0
         if dies and self._random.random() < 0.5:
@@ -48,8 +57,8 @@ class Storage:
             return Changes(queued=changes.queued, settled=changes.settled, cursors=changes.cursors)
         if unlucky and self.lie == "loses-the-outbox":
             return Changes(settled=changes.settled, messages=changes.messages, cursors=changes.cursors)
-        if unlucky and self.lie == "settles-nothing":
-            return Changes(queued=changes.queued, messages=changes.messages, cursors=changes.cursors)
+        if unlucky and self.lie == "forgets-cursors":
+            return Changes(queued=changes.queued, settled=changes.settled, messages=changes.messages)
         return changes
 
     def outbox(self) -> list[Outgoing]:

@@ -8,24 +8,34 @@ from random import Random
 from typing import Any, Final
 
 from attrs import define, field, frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from twisted.internet.protocol import Factory
 
 from encchat.client import events
-from encchat.client.connection import ClientConnection
+from encchat.net.secure import ConnectionLimits, SecureFactory
+from encchat.secure import Channel, ClientKeys, ServerKeys, default_suites
 from encchat.server.model import LOBBY_KEY, Account, direct_key
 from encchat.server.store.memory import MemoryStore
+from encchat.wire import Kind
 from tests.simulation.checker import Row, Told, check
-from tests.simulation.device import Device
+from tests.simulation.device import Connection, Device
 from tests.simulation.faults import FAULTS, Place
 from tests.simulation.network import End, Weather, connect
 from tests.simulation.server import ServerProcess
 from tests.simulation.storage import Storage
-from tests.simulation.timing import START, WorldClock
+from tests.simulation.timing import START, SkewedClock, WorldClock
 
 TROUBLE_SECONDS: Final = 20.0
 """How long things happen to a world."""
 
 REST_SECONDS: Final = 120.0
 """How long it may take afterwards until everybody has everything; the longest wait for a new attempt fits twice."""
+
+_SUITE: Final = default_suites()["noise"]
+_SERVER_KEYS: Final = ServerKeys(
+    Ed25519PrivateKey.from_private_bytes(bytes(32)), X25519PrivateKey.from_private_bytes(bytes(32))
+)
 
 _NAMES: Final = ("alice", "bob", "carol", "dave")
 
@@ -65,6 +75,7 @@ class World:
     server: ServerProcess = field(init=False)
     accounts: dict[str, Account] = field(init=False, factory=dict)
     devices: list[Device] = field(init=False, factory=list)
+    removed: dict[str, list[Row]] = field(init=False, factory=dict)
     place: Place = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -72,22 +83,57 @@ class World:
         self.disk = MemoryStore(self.clock)
         self.disk.open()
         self.server = ServerProcess(self.disk, self.clock, self.random, self.options.lie)
-        self.place = Place(self.clock, self.random, Weather(self.random), self.server, self.devices)
+        if self.options.channel:
+            self.server.make_channel = lambda: Channel.responder({_SUITE.name: _SUITE}, _SERVER_KEYS)
+        weather = Weather(self.random)
+        self.place = Place(
+            self.clock, self.random, weather, self.server, self.devices, self._make_device, self._remove_old
+        )
         for name in _NAMES[: self.random.randint(2, len(_NAMES))]:
             self.accounts[name] = self.disk.tables.create_account(name, None, "user", 0)
+        for name in self.accounts:
             for number in range(self.random.choice((1, 1, 2))):
                 self._add_device(name, number)
 
-    def _add_device(self, user: str, number: int) -> None:
-        key = f"{user}.{number}".encode().ljust(32, b".")
-        self.disk.tables.add_device(self.accounts[user].id, key, "", 0, 0)
-        storage = Storage(self.random, self.options.lie)
-        self.devices.append(Device(user, number, key, storage, self.clock, self.random, self._reach))
+    def _add_device(self, user: str, number: int, history: int = 0) -> Device:
+        private = X25519PrivateKey.from_private_bytes(f"{user}.{number}".encode().ljust(32, b"."))
+        first = dict.fromkeys(self._keys(user), 0)
+        device = Device(
+            user, number, private, first, Storage(self.random, self.options.lie), self.clock, self.random, self._reach
+        )
+        tables = self.disk.tables
+        tables.add_device(self.accounts[user].id, device.key, "", 0, history)
+        first[LOBBY_KEY] = tables.cursors.get((device.key, LOBBY_KEY), 0)
+        self.devices.append(device)
+        return device
 
-    def _reach(self, client: ClientConnection, key: bytes) -> End | None:
+    def _make_device(self) -> None:
+        user = self.random.choice(list(self.accounts))
+        self._add_device(user, len(self.devices) + 2, self.random.randint(0, 10)).start()
+
+    def _remove_old(self) -> bool:
+        kind: Kind = self.random.choice(("lobby", "direct"))
+        before = {(key, row) for key, rows in self._kept().items() for row in rows}
+        self.disk.tables.retain(kind, self.random.randint(0, 4), None, 10)
+        gone = before - {(key, row) for key, rows in self._kept().items() for row in rows}
+        for key, row in sorted(gone):
+            self.removed.setdefault(key, []).append(row)
+        return bool(gone)
+
+    def _reach(self, device: Device, clock: SkewedClock, client: Connection) -> End | None:
         if self.server.factory is None:
             return None
-        return connect(self.clock, self.place.weather, client, self.server.accept, key)
+        protocol: Any = client
+        if self.options.channel:
+            keys = ClientKeys(device.private_key, None)
+            factory = SecureFactory(
+                Factory.forProtocol(lambda: client),
+                lambda: Channel.initiator(_SUITE, keys),
+                ConnectionLimits(),
+                clock,
+            )
+            protocol = factory.buildProtocol(None)
+        return connect(self.clock, self.place.weather, protocol, self.server.accept, device.key)
 
     # Trouble -------------------------------------------------------------------------------------
     def run(self) -> Outcome:
@@ -101,7 +147,8 @@ class World:
         self._heal()
         while not (well := self._is_well()) and self.clock.seconds() < end + REST_SECONDS:
             self.clock.run_until(self.clock.seconds() + 0.25)
-        broken = check(self._logs(), [self._told(device) for device in self.devices])
+        removed = {(key, row[0]) for key, rows in self.removed.items() for row in rows}
+        broken = check(self._logs(), removed, [self._told(device) for device in self.devices])
         if not well and not broken:
             broken = [f"not at rest after {REST_SECONDS:g} s, though nothing is missing"]
         return self.outcome(broken)
@@ -115,7 +162,7 @@ class World:
             body = f"{number} by {device.name} {'x' * random.choice((0, 0, 10, 400))}"
             when = random.choice((random.uniform(0.0, TROUBLE_SECONDS), random.uniform(8.0, 9.0)))
             self.clock.callLater(when, device.type, to, body)
-        for fault in random.choices(FAULTS, k=random.randint(1, self.options.faults)):
+        for fault in random.choices(FAULTS, k=random.randint(min(1, self.options.faults), self.options.faults)):
             self.clock.callLater(random.uniform(0.5, TROUBLE_SECONDS), self._befall, fault)
 
     def _befall(self, fault: Any) -> None:
@@ -130,6 +177,7 @@ class World:
             self.server.store.commit_seconds, self.server.store.full = 0.02, False
         for device in self.devices:
             device.storage.die_at(0)
+            device.storage.fail_at(0)
             device.start()
             if device.end is not None:
                 device.end.slow = 0.0
@@ -141,16 +189,17 @@ class World:
             if device.core is None or device.waiting or not device.ready:
                 return False
             cursors = self._keyed(device, device.storage.cursors())
-            for key in self._keys(device):
+            for key, first in device.first.items():
                 end = logs[key].last_seq if key in logs else 0
-                if cursors.get(key, 0) != end or self.disk.tables.cursors.get((device.key, key), 0) != end:
+                acknowledged = self.disk.tables.cursors.get((device.key, key), 0)
+                if max(first, cursors.get(key, 0)) != end or max(first, acknowledged) != end:
                     return False
         return True
 
-    def _keys(self, device: Device) -> Iterator[str]:
+    def _keys(self, user: str) -> Iterator[str]:
         yield LOBBY_KEY
         for other in self.accounts.values():
-            yield direct_key(self.accounts[device.user], other)
+            yield direct_key(self.accounts[user], other)
 
     def _key(self, device: Device, conversation: str) -> str:
         if not conversation.startswith("@"):
@@ -161,6 +210,9 @@ class World:
         return {self._key(device, name): value for name, value in by_name.items()}
 
     def _logs(self) -> dict[str, list[Row]]:
+        return {key: self.removed.get(key, []) + rows for key, rows in self._kept().items()}
+
+    def _kept(self) -> dict[str, list[Row]]:
         names = {account.id: account.name for account in self.accounts.values()}
         return {
             key: [(seq, names[one.sender_id], one.ulid, one.body) for seq, one in log.messages]
@@ -170,16 +222,18 @@ class World:
     def _told(self, device: Device) -> Told:
         said = [event for event in device.shown if isinstance(event, events.Message | events.Sent)]
         refused = [event for event in device.shown if isinstance(event, events.Error) and "not sent" in event.text]
+        past = [event for event in device.shown if isinstance(event, events.History)]
         tables = self.disk.tables
         return Told(
             name=device.name,
             user=device.user,
             crashes=device.crashes,
             shown=[(self._key(device, event.conversation), event) for event in said],
+            again={(self._key(device, one.conversation), message.seq) for one in past for message in one.messages},
             kept=self._keyed(device, device.storage.rows()),
-            first=dict.fromkeys(self._keys(device), 0),
+            first=device.first,
             cursors=self._keyed(device, device.storage.cursors()),
-            acknowledged={key: tables.cursors.get((device.key, key), 0) for key in self._keys(device)},
+            acknowledged={key: tables.cursors.get((device.key, key), 0) for key in device.first},
             typed=[(self._key(device, one.conversation), one.body) for one in device.typed if one.kept],
             refused=len(refused),
             waiting=device.waiting,
@@ -192,7 +246,7 @@ class World:
         return Outcome(
             seed=self.seed,
             broken=tuple(broken),
-            messages=sum(len(log.messages) for log in self.disk.tables.logs.values()),
+            messages=sum(map(len, self._logs().values())),
             deliveries=sum(isinstance(event, events.Message) for device in self.devices for event in device.shown),
             steps=self.clock.steps,
             recovery=max(0.0, self.clock.seconds() - START - TROUBLE_SECONDS),
