@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from twisted.logger import Logger
 
 from encchat import wire
@@ -11,6 +9,7 @@ from encchat.errors import RequestError, UnknownDeviceError
 from encchat.server.command import LATER, Later, command
 from encchat.server.context import Context
 from encchat.server.model import Device
+from encchat.server.times import utc
 
 log = Logger()
 
@@ -29,7 +28,7 @@ async def _listing(context: Context) -> wire.Listing:
     here = {receiver.device.key for receiver in context.services.hub.of(context.account.name)}
     known: list[Device] = await context.services.store.devices(context.account.id)
     rows = [
-        [one.id, one.name, _day(one.created), _day(one.last_seen), _presence(one.key, context.device.key, here)]
+        [one.id, one.name, _time(one.created), _time(one.last_seen), _presence(one.key, context.device.key, here)]
         for one in known
     ]
     return wire.Listing(title="devices", columns=["id", "name", "since", "last login", "now"], rows=rows)
@@ -53,7 +52,5 @@ def _presence(key: bytes, own: bytes, here: set[bytes]) -> str:
     return "connected" if key in here else ""
 
 
-def _day(milliseconds: int | None) -> str:
-    if milliseconds is None:
-        return ""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _time(milliseconds: int | None) -> str:
+    return utc(milliseconds) if milliseconds else "unknown"
