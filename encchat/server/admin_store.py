@@ -140,11 +140,20 @@ def _backup(options: argparse.Namespace) -> str:
     return f"the store is saved in {options.file}; identity.pem, which clients have pinned, is not in it: keep a copy"
 
 
+def _give_to_owner(where: DataDirectory) -> None:
+    """What root has put into the directory must be readable to the server, which runs as the directory's owner."""
+    if os.geteuid() == 0:
+        owner = where.path.stat()
+        for file in (where.store, where.lock):
+            os.chown(file, owner.st_uid, owner.st_gid)
+
+
 def _restore(options: argparse.Namespace) -> str:
     where = directory(options)
     where.open()  # and so keep a server out
     try:
         old = restore(options.file, where.store, _now())
+        _give_to_owner(where)
     finally:
         where.close()
     said = [f"the store is as it was in {options.file}, and every invite left in it is used up"]

@@ -59,6 +59,10 @@ class DataDirectory:
     def store(self) -> Path:
         return self.path / STORE
 
+    @property
+    def lock(self) -> Path:
+        return self.path / LOCK
+
     def open(self) -> None:
         """Make the directory if it is missing and keep other servers out; `ConfigurationError`."""
         try:
@@ -87,7 +91,7 @@ class DataDirectory:
             )
 
     def _locked(self) -> int:
-        lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

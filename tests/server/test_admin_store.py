@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -182,6 +184,17 @@ class AdminStoreTests(SynchronousTestCase):
         code, text = self.run_it("restore", str(saved))
         self.assertEqual((code, f"put your identity.pem into {self.path}" in text), (0, True))
         self.assertEqual(self.value("SELECT count(*) FROM account"), 2)
+
+    def test_what_root_restores_belongs_to_the_directory_s_owner(self) -> None:
+        """The server does not run as root, and must be able to open it."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs to be root")
+        saved = self.path / "saved"
+        self.run_it("backup", str(saved))
+        os.chown(self.path, 12_345, 54_321)
+        self.assertEqual(self.run_it("restore", str(saved))[0], 0)
+        for file in (self.store, self.path / "lock"):
+            self.assertEqual((file.stat().st_uid, file.stat().st_gid), (12_345, 54_321))
 
     def test_a_directory_without_a_store_is_left_alone(self) -> None:
         """No store is made by asking for something in it."""

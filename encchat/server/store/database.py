@@ -13,7 +13,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.resources import files
 from itertools import chain, count
 from pathlib import Path
@@ -59,7 +59,10 @@ def edited(path: Path, *, keep_old: bool = True) -> Iterator[sqlite3.Connection]
 
 
 def _secure(path: Path) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Never opened here if it exists: closing it again would take away the locks of every connection of this process
+    # (sqlite.org/howtocorrupt.html, section 2.2), and another program would delete the -wal that they write to.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise StoreError(f"others can read the store {path}: chmod 600 {path}")
 

@@ -184,6 +184,19 @@ class Durability(SqliteTestCase):
         outcomes = await appended(second, message(2, sender), message(3, sender))
         self.assertEqual([(one.seq, one.duplicate) for one in outcomes], [(2, True), (3, False)])
 
+    async def test_another_process_that_closes_the_file_takes_nothing_away(self) -> None:
+        """What is stored after `encchat-admin` was there is on disk for everybody, not in a log that was deleted."""
+        store = await self.opened()
+        sender = (await store.create_account("alice", None, "user", NOW)).id
+        log = self.path.with_name(f"{self.path.name}-wal")
+        before = log.stat().st_ino
+        await utils.getProcessOutputAndValue(sys.executable, ["-c", ADD_INVITE, str(self.path)], os.environ)
+        await appended(store, message(1, sender))
+        self.assertEqual(log.stat().st_ino, before)
+        read = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT seq FROM message').fetchall())"
+        out = await utils.getProcessOutput(sys.executable, ["-c", read, str(self.path)], os.environ)
+        self.assertEqual(out, b"[(1,)]\n")
+
     async def test_another_process_adds_an_invite_while_the_store_is_open(self) -> None:
         """`encchat-admin invite` need not stop the server."""
         store = await self.opened()
