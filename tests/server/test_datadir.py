@@ -36,7 +36,8 @@ class DataDirectoryTests(SynchronousTestCase):
         path = self.path()
         path.mkdir()
         path.chmod(0o755)
-        (path / "rsa.pem").touch()
+        for name in ("rsa.pem", "encchat.db", "encchat.db-wal", "encchat.db.version-1", "encchat.db.replaced-1"):
+            (path / name).touch()
         self.opened(path)
         self.assertEqual(self.mode(path), 0o700)
 

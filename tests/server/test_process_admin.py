@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import TestCase
 
 from encchat.secure import ClientKeys
-from encchat.wire import Ack, Error, Kicked, LoginDevice, Ok, Page, Send, Sync
+from encchat.wire import Ack, Error, Kicked, LoginDevice, Ok, Page, Send, Sent, Sync
 from tests import raw
 from tests.processes import ServerProcess, directory, run_admin, start_server
 from tests.server.store.test_upgrade import make_version_1
@@ -113,3 +113,23 @@ class AdminBesideAServer(TestCase):
         await eve.register("eve")
         self.assertEqual(await self.seqs_after(eve, 0), [1, 2, 3])
         self.assertTrue((home / "encchat.db.version-1").exists())
+
+    async def test_a_server_removes_what_it_need_not_keep(self) -> None:
+        """At its start, as its options say; seqs go on, and what was removed is known when it is sent again."""
+        first = await start_server(self, "--registration", "open")
+        keys = ClientKeys(X25519PrivateKey.generate())
+        alice = await raw.connect(self, first.port, keys=keys)
+        await alice.register("alice")
+        for number in range(9):
+            await alice.request(Send, conversation="lobby", ulid=f"{number:026d}", body="text")
+        await first.stops()
+        second = await start_server(self, "--retain-lobby-count=3", data_dir=first.data_dir)
+        self.assertEqual((await second.wait_for("retained"))["count"], 6)
+        again = await raw.connect(self, second.port, keys=keys)
+        await again.request(LoginDevice, user="alice")
+        self.assertEqual(await self.seqs_after(again, 0), [7, 8, 9])
+        seqs = []
+        for number in (0, 8, 9):
+            answer = await again.request(Send, conversation="lobby", ulid=f"{number:026d}", body="text")
+            seqs.append(answer.result.seq if isinstance(answer, Ok) and isinstance(answer.result, Sent) else answer)
+        self.assertEqual(seqs, [1, 9, 10])
