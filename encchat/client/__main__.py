@@ -13,6 +13,7 @@ from encchat.client.exits import Exit, exit_for
 from encchat.client.faces import FaceName, choose_face, install_reactor, make_face
 from encchat.client.options import Options, parse
 from encchat.errors import ConfigurationError, EncchatError, UsageError
+from encchat.net.steady import keep_steady
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +42,7 @@ def _run(options: Options, face: FaceName, password: str | None) -> int:
     from encchat.client.app import App
 
     reactor: Any = installed
+    keep_steady(reactor)
     app = App(reactor, options, make_face(face, reactor), face, password)
     exits: list[int] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -29,7 +29,8 @@ class ChatFactory(Factory):
     """Holds the connected users.
 
     ``store`` provides `IStore`; it is open before the first connection and closed after `say_goodbye`.
-    ``plugins`` are more commands, by default those that `find_commands` finds.
+    ``plugins`` are more commands, by default those that `find_commands` finds. ``wall`` gives the time of day in
+    seconds since 1970 UTC; by default it is the reactor's.
     """
 
     noisy = False
@@ -41,7 +42,9 @@ class ChatFactory(Factory):
         auth: Authenticator,
         settings: Settings,
         plugins: Iterable[Command] | None = None,
+        wall: Callable[[], float] | None = None,
     ) -> None:
+        wall = wall or reactor.seconds
         self.connections: set[ChatConnection] = set()
         self.registry = default_registry(find_commands() if plugins is None else plugins)
         self.services = Services(
@@ -49,11 +52,12 @@ class ChatFactory(Factory):
             auth=auth,
             commands=self.registry.entries,
             clock=reactor,
+            wall=wall,
             turn=TurnEnd(reactor),
             settings=settings,
             sanctions=Sanctions(store, self._now),
             policy=RegistrationPolicy(store, settings.registration),
-            trail=Trail(store, reactor.seconds),
+            trail=Trail(store, wall),
             meters=Meters(settings.request_rate, settings.request_burst, reactor.seconds),
             visitors=lambda: [connection.context for connection in self.connections],
         )

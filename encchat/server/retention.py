@@ -30,6 +30,8 @@ class Retention:
     store: Any
     settings: Callable[[], Settings]
     clock: Scheduler
+    wall: Callable[[], float]
+    """The time of day, in seconds since 1970 UTC."""
     _loop: LoopingCall | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -45,7 +47,7 @@ class Retention:
             loop.stop()
 
     async def _round(self) -> None:
-        now, settings = int(self.clock.seconds() * 1000), self.settings()
+        now, settings = int(self.wall() * 1000), self.settings()
         try:
             removed = await self._kind("lobby", settings.retain_lobby_count, settings.retain_lobby_days, now)
             removed += await self._kind("direct", settings.retain_direct_count, settings.retain_direct_days, now)

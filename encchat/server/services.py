@@ -59,6 +59,9 @@ class Services:
     auth: Authenticator
     commands: Callable[[Role | None], list[CommandEntry]]
     clock: Scheduler
+    """For what takes time; it goes on whatever the time of day is set to."""
+    wall: Callable[[], float]
+    """The time of day, in seconds since 1970 UTC."""
     turn: TurnEnd
     settings: Settings
     sanctions: Sanctions
@@ -75,7 +78,7 @@ class Services:
 
     def now(self) -> int:
         """Milliseconds since 1970 UTC."""
-        return int(self.clock.seconds() * 1000)
+        return int(self.wall() * 1000)
 
     def carry_out(self, deliveries: Iterable[Delivery], skip: Receiver | None = None) -> None:
         """Deliver what the chat decided, and have presence announced at the end of the turn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from encchat.errors import EncchatError
 from encchat.net.admission import Admission
 from encchat.net.interfaces import find_suites
 from encchat.net.secure import ConnectionLimits, SecureServerFactory
+from encchat.net.steady import keep_steady
 from encchat.server.auth import Authenticator
 from encchat.server.changes import Changes
 from encchat.server.datadir import DataDirectory
@@ -30,6 +32,7 @@ def makeService(options: Options) -> ChatService:
     """Compose the server that ``options`` describe; nothing is opened or started before twistd has forked."""
     from twisted.internet import reactor  # not above: twistd --reactor installs its own first
 
+    keep_steady(reactor)
     os.umask(0o077)  # nothing the server makes is for others: its log holds the first invite link
     try:
         log = LeveledObserver()
@@ -47,12 +50,12 @@ def _parts(reactor: Any, options: Options, log: LeveledObserver) -> Parts:
     auth = Authenticator(
         store,
         hasher,
-        reactor.seconds,
+        time.time,
         lambda: chat.settings.registration,
         options.get("credCheckers"),
         lambda: chat.settings.lobby_history,
     )
-    chat = ChatFactory(reactor, store, auth, settings)
+    chat = ChatFactory(reactor, store, auth, settings, wall=time.time)
     admission = Admission(*_per_address(settings), reactor.seconds, chat.services.sanctions.bars)
     listener = SecureServerFactory(chat, keyring.channel, _limits(settings), reactor, admission)
 
@@ -74,7 +77,7 @@ def _parts(reactor: Any, options: Options, log: LeveledObserver) -> Parts:
         address=options.address(),
         reload=options.reload,
         apply=apply,
-        companions=(Retention(store, lambda: chat.settings, reactor), Changes(chat.services)),
+        companions=(Retention(store, lambda: chat.settings, reactor, time.time), Changes(chat.services)),
     )
 
 

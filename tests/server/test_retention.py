@@ -37,7 +37,7 @@ class RetentionTests(SynchronousTestCase):
         self.store.open()
         self.alice = self.done(self.store.create_account("alice", None, "user", 0))
         self.settings = Now()
-        self.retention = Retention(self.store, self.settings, self.clock)
+        self.retention = Retention(self.store, self.settings, self.clock, self.clock.seconds)
         self.addCleanup(self.retention.stop)
 
     def done(self, answer: Deferred[Account]) -> Account:
@@ -151,7 +151,7 @@ class RetentionTests(SynchronousTestCase):
         globalLogPublisher.addObserver(events.append)
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
         broken = Broken()
-        retention = Retention(broken, self.settings, self.clock)
+        retention = Retention(broken, self.settings, self.clock, self.clock.seconds)
         self.addCleanup(retention.stop)
         retention.start()
         self.go_round()
