@@ -47,6 +47,7 @@ class Way:
     _cut: Any
     _left: int | None
     _waiting: list[bytes] = field(factory=list, init=False)
+    _timers: list[Any] = field(factory=list, init=False)
     _queue: deque[tuple[float, Any, tuple[Any, ...]]] = field(factory=deque, init=False)
 
     def carry(self, data: bytes) -> None:
@@ -59,7 +60,7 @@ class Way:
         elif self._random.random() >= self._weather.merge:
             self._pass_on()
         else:
-            reactor.callLater(self._weather.delay or 0.02, self._pass_on)
+            self._timers.append(reactor.callLater(self._weather.delay or 0.02, self._pass_on))
 
     def _pass_on(self, then: Any = None) -> None:
         data = b"".join(self._waiting)
@@ -79,13 +80,20 @@ class Way:
         """Each piece in a turn of its own, never before the one in front of it."""
         self._queue.append((self._random.uniform(0, self._weather.delay), act, arguments))
         if len(self._queue) == 1:
-            reactor.callLater(self._queue[0][0], self._next)
+            self._timers.append(reactor.callLater(self._queue[0][0], self._next))
+
+    def end(self) -> None:
+        """Nothing more is delivered."""
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
 
     def _next(self) -> None:
         _, act, arguments = self._queue.popleft()
         act(*arguments)
+        self._timers = [timer for timer in self._timers if timer.active()]
         if self._queue:
-            reactor.callLater(self._queue[0][0], self._next)
+            self._timers.append(reactor.callLater(self._queue[0][0], self._next))
 
 
 class _Side(Protocol):
@@ -124,7 +132,11 @@ class _Side(Protocol):
     def cut(self) -> None:
         """Both ends learn of it at once, and nothing more is delivered."""
         for side in (self, self.other):
-            if side is not None and not side.is_gone:
+            if side is None:
+                continue
+            if side.way is not None:
+                side.way.end()
+            if not side.is_gone:
                 transport: Any = side.transport
                 transport.abortConnection()
 

@@ -12,7 +12,6 @@ from tests.faults.bench import Bench
 from tests.faults.checker import Problem, Verdict
 from tests.faults.faults import Fault
 
-
 NOTHING = Verdict(0, ())
 
 
