@@ -76,6 +76,8 @@ class SecureProtocol(protocol.Protocol):
     transport: Any
     peer: Peer
     disconnecting = False
+    bytes_read = 0
+    """Off the wire, frames and all: what reading this peer has cost."""
 
     _state = _State.HANDSHAKING
     _inner: Any = None
@@ -102,6 +104,7 @@ class SecureProtocol(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._state is _State.FAILED:
             return
+        self.bytes_read += len(data)
         try:
             events = self._channel.receive_data(data)
         except ChannelError as broken:

@@ -41,7 +41,7 @@ from encchat.errors import (
     HandshakeError,
     SuiteRefusedError,
 )
-from encchat.limits import MAX_HANDSHAKE_MESSAGE, MAX_PREAMBLE
+from encchat.limits import MAX_EMPTY_RECORDS, MAX_HANDSHAKE_MESSAGE, MAX_PREAMBLE
 from encchat.secure.identity import ClientKeys, Peer, ServerKeys
 from encchat.secure.interfaces import Handshake, Session, Suite
 
@@ -256,6 +256,10 @@ class Channel:
 
     def _notice_life(self, empty_records: int) -> None:
         """The first empty record after a probe of ours is its answer; any other is a probe, answered once for all."""
+        if empty_records > MAX_EMPTY_RECORDS:
+            raise FrameError(
+                f"{empty_records} empty records came at once where at most {MAX_EMPTY_RECORDS} are allowed"
+            )
         if empty_records and self._life is not _Life.HEARD:
             self._life = _Life.HEARD
             empty_records -= 1

@@ -23,7 +23,7 @@ log = Logger()
 
 
 class ChatConnection(LineReceiver):
-    """The transport has an attribute ``peer``, as `encchat.net.secure.SecureProtocol`; ``gone`` is told of the end."""
+    """The transport has ``peer`` and ``bytes_read``, as `encchat.net.secure.SecureProtocol`; ``gone`` hears of the end."""
 
     transport: Any
 
@@ -33,6 +33,7 @@ class ChatConnection(LineReceiver):
         self._gone = gone
         self._holds = Hold.NOTHING
         self._stranger_bytes = 0
+        self._weighed = 0
         self._deadline: Timer | None = None
         self._rate_timer: Timer | None = None
         self._lost = False
@@ -61,12 +62,15 @@ class ChatConnection(LineReceiver):
             self.context.leave(Closing(reason="the server is stopping"))
 
     def dataReceived(self, data: bytes) -> None:
-        """Count what a stranger sends."""
+        """Count what a stranger sends, weigh what others do."""
+        read, self._weighed = self.transport.bytes_read - self._weighed, self.transport.bytes_read
         if self.context.state is State.STRANGER:
             self._stranger_bytes += len(data)
             limit = self._services.settings.unauthenticated_bytes
             if self._stranger_bytes > limit:
                 self.context.leave(Closing(reason=f"more than {limit} bytes came before a login"))
+        else:
+            self._dispatcher.weigh(self.context, read)
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
@@ -108,9 +112,10 @@ class ChatConnection(LineReceiver):
         self._holds |= reason
 
     def hold_for(self, reason: Hold, seconds: float) -> None:
-        """The one timed reason is the rate; while it holds no line comes that could add a second timer."""
+        """The one timed reason is the rate: a timer that runs already is enough, what is owed then holds again."""
         self.hold(reason)
-        self._rate_timer = self._services.clock.callLater(seconds, lambda: self._release_rate(reason))
+        if self._rate_timer is None:
+            self._rate_timer = self._services.clock.callLater(seconds, lambda: self._release_rate(reason))
 
     def _release_rate(self, reason: Hold) -> None:
         self._rate_timer = None

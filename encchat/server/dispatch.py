@@ -28,7 +28,7 @@ from encchat.errors import (
     RequestError,
     ThrottledError,
 )
-from encchat.limits import FLOOD_SECONDS, MAX_BAD_LINES, MAX_LINE
+from encchat.limits import BYTES_PER_UNIT, FLOOD_SECONDS, MAX_BAD_LINES, MAX_LINE
 from encchat.server.command import LATER, Command, Later, Needs, Outcome
 from encchat.server.context import Context, Hold, State
 from encchat.server.meters import RequestKind, Step
@@ -73,6 +73,14 @@ class Dispatcher:
         """A line over the limit came and was skipped."""
         if context.state is not State.CLOSED:
             self._bad_line(context, None, LineTooLongError(f"a line has at most {MAX_LINE} bytes"))
+
+    def weigh(self, context: Context, size: int) -> None:
+        """Charge ``size`` bytes off the wire, whatever they say: a line without end is a flood too.
+
+        Before the lines in them are handled: over the rate they wait, so that there is one hold at a time.
+        """
+        if context.state is not State.CLOSED:
+            self._charge(context, "message", size / BYTES_PER_UNIT)
 
     def _bad_line(self, context: Context, id: int | None, error: RequestError) -> None:
         context.refuse(id, error)

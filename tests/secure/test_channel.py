@@ -14,7 +14,7 @@ from encchat.errors import (
     PinMismatchError,
     SuiteRefusedError,
 )
-from encchat.limits import MAX_FRAME, MAX_HANDSHAKE_MESSAGE, MAX_PREAMBLE, TAG_LENGTH
+from encchat.limits import MAX_EMPTY_RECORDS, MAX_FRAME, MAX_HANDSHAKE_MESSAGE, MAX_PREAMBLE, TAG_LENGTH
 from encchat.secure import (
     DEFAULT_OFFER,
     DEFAULT_SUITE,
@@ -387,11 +387,16 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual((client.probing, server.probing), (False, False))
         self.assertEqual((client.data_to_send(), server.data_to_send()), (b"", b""))
 
-    def test_a_flood_of_probes_gets_one_answer(self) -> None:
-        """However many empty records come at once, one is sent back."""
+    def test_a_flood_of_probes_gets_one_answer_or_the_end(self) -> None:
+        """Many empty records at once are answered with one; one more than the limit ends the connection."""
+        for count in (MAX_EMPTY_RECORDS - 1, MAX_EMPTY_RECORDS):
+            session, server = session_and_server("noise")
+            server.receive_data(b"".join(frame(session.seal(b"")) for _ in range(count)))
+            self.assertEqual(len(frames(server.data_to_send())), 1)
         session, server = session_and_server("noise")
-        server.receive_data(b"".join(frame(session.seal(b"")) for _ in range(100)))
-        self.assertEqual(len(frames(server.data_to_send())), 1)
+        with self.assertRaisesRegex(FrameError, "17 empty records.*at most 16"):
+            server.receive_data(b"".join(frame(session.seal(b"")) for _ in range(MAX_EMPTY_RECORDS + 1)))
+        self.assertEqual(server.data_to_send(), b"")
 
     def test_an_empty_text_is_no_probe(self) -> None:
         """Sending nothing sends nothing."""

@@ -76,6 +76,7 @@ class Pipe(StringTransport):
         self.client = client
         self.peer = FakePeer(device_key)
         self.stuck = False
+        self.bytes_read = 0
         self._rest = b""
 
     def write(self, data: bytes) -> None:
@@ -117,6 +118,7 @@ class Client:
     def write(self, data: bytes) -> None:
         """These bytes arrive at the server at once."""
         if not self.gone:
+            self.transport.bytes_read += len(data)
             self.connection.dataReceived(data)
 
     def send(self, type_: str, **fields: Any) -> int:

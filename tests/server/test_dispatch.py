@@ -186,6 +186,19 @@ class Held(ServerTestCase):
             self.assertEqual(len(alice.seen("ok")), 46 + step)
         self.assertEqual([line["id"] for line in alice.lines[count:]], list(range(2, 102)))
 
+    async def test_bytes_are_metered_whatever_they_say(self) -> None:
+        """A line without an end is read no faster than requests of its size, once there is a login."""
+        server = await self.serve(request_rate=8.0, request_burst=50.0)
+        alice = await server.user("alice")
+        for _ in range(48):
+            alice.write(b"x" * limits.BYTES_PER_UNIT)
+        self.assertFalse(alice.connection.paused)
+        for _ in range(8):
+            alice.write(b"x" * limits.BYTES_PER_UNIT)
+        self.assertTrue(alice.connection.paused)
+        server.time.advance(1.0)
+        self.assertFalse(alice.connection.paused)
+
     async def test_below_the_rate_reading_never_pauses(self) -> None:
         """However long it goes on."""
         server = await self.serve(request_rate=8.0, request_burst=50.0)
