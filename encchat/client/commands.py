@@ -224,6 +224,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("quit", "/quit", "leave", _quit),
 )
 
+_NOT_TYPED: Final = frozenset(
+    str(kind.__struct_config__.tag)
+    for kind in (
+        wire.Register,
+        wire.Login,
+        wire.LoginDevice,
+        wire.ForgetDevice,
+        wire.Commands,
+        wire.SetPresence,
+        wire.Send,
+        wire.Conversations,
+        wire.Sync,
+        wire.Ack,
+    )
+)
+"""Requests the client makes by itself, or under other words."""
+
 BY_VERB: Final = {command.verb: command for command in COMMANDS}
 
 _NO_ROOMS: Final = "rooms are not in this version"
@@ -242,6 +259,12 @@ def run_command(actor: Actor, line: str) -> None:
     if entry is None:
         raise UnknownCommandError(_unknown(verb, actor.server_commands))
     actor.ask_server(entry.verb, generic.fields(entry, arguments))
+
+
+def typed_commands(entries: Iterable[wire.CommandEntry]) -> dict[str, wire.CommandEntry]:
+    """The server's commands that are not in `COMMANDS`, by how they are typed."""
+    known = _NOT_TYPED | BY_VERB.keys()
+    return {generic.typed_verb(entry.verb): entry for entry in entries if entry.verb not in known}
 
 
 def label_of(line: str) -> str:

@@ -37,44 +37,25 @@ from attrs import define, field, frozen
 from encchat import wire
 from encchat.client import events, screen
 from encchat.client.classic import from_classic
-from encchat.client.commands import BY_VERB, Suggestion, complete, label_of, run_command
+from encchat.client.commands import Suggestion, complete, label_of, run_command, typed_commands
 from encchat.client.generic import Value, typed_verb
-from encchat.client.inbox import Inbox
-from encchat.client.ledger import Ledger
+from encchat.client.mail import Mail
 from encchat.client.place import KnownNames, Place
-from encchat.client.requests import Answer, Done, Requests, check_body
-from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
+from encchat.client.requests import Answer, Done, Requests
+from encchat.client.store import MemoryStore, Outgoing, Store
 from encchat.client.ulids import UlidMaker
 from encchat.errors import (
     EncchatError,
     MalformedRequestError,
     NotConnectedError,
-    OverloadedError,
     StoreError,
     UnavailableError,
     UnknownCommandError,
 )
-from encchat.limits import MAX_FOUND, MAX_OUTBOX, MAX_WAITING
-from encchat.names import LOBBY, folded
+from encchat.limits import MAX_WAITING
 
 _SECURE: Final = "secure:"
 _ORDERED: Final[frozenset[type[wire.Request]]] = frozenset({wire.Connect, wire.Goodbye, wire.Admin})
-_NOT_TYPED: Final = frozenset(
-    str(kind.__struct_config__.tag)
-    for kind in (
-        wire.Register,
-        wire.Login,
-        wire.LoginDevice,
-        wire.ForgetDevice,
-        wire.Commands,
-        wire.SetPresence,
-        wire.Send,
-        wire.Conversations,
-        wire.Sync,
-        wire.Ack,
-    )
-)
-"""Requests the client makes by itself, or under other words."""
 
 
 class State(Enum):
@@ -103,17 +84,6 @@ class Question:
     then: Callable[[str], None]
 
 
-@frozen
-class _Outgoing:
-    """A message that is not accepted yet."""
-
-    label: str
-    conversation: str
-    ulid: str
-    body: str
-    done: Done | None
-
-
 @define
 class ClientCore:
     """One client; see the module's theory of operation.
@@ -138,42 +108,21 @@ class ClientCore:
     _place: Place = field(init=False, factory=Place)
     _waiting_for: type[wire.Request] | None = field(init=False, default=None)
     _requests: Requests = field(init=False, factory=Requests)
-    _outbox: dict[str, _Outgoing] = field(init=False, factory=dict)
     _typed_ahead: deque[str] = field(init=False, factory=deque)
     _names: KnownNames = field(init=False, factory=KnownNames)
     _question: Question | None = field(init=False, default=None)
     _events: list[events.ScreenEvent] = field(init=False, factory=list)
     _next_ulid: UlidMaker = field(init=False)
-    _ledger: Ledger = field(init=False)
-    _inbox: Inbox = field(init=False)
+    _mail: Mail = field(init=False)
     _broken: StoreError | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._next_ulid = UlidMaker(self._clock, self._random)
-        self._ledger = Ledger(self._store)
-        self._inbox = Inbox(
-            self._ledger,
-            self._requests.send_quietly,
-            lambda message: folded(message.sender) == folded(self.user),
-            lambda ulid: ulid in self._outbox,
-            lambda message, missed: self._events.append(screen.message(message, missed=missed)),
-            lambda answer, label: self.show_error(answer.code, answer.text, label),
-        )
-        self.use(self._store)
+        self._mail = Mail(self._store, self._requests, self._show, self.show_error, self._settled)
 
     def use(self, store: Store) -> None:
         """Take up what ``store`` holds of an earlier run; raise `StoreError` if it cannot be read."""
-        waiting, doubtful, cursors = store.outbox(), store.doubtful(), store.cursors()
-        self._store = self._ledger.store = store
-        self._inbox.load(cursors)
-        known = {row.ulid: _Outgoing("", row.conversation, row.ulid, row.body, None) for row in waiting}
-        self._outbox = known | self._outbox
-        self._events += [events.Waiting(ulid=row.ulid, conversation=row.conversation) for row in waiting]
-        if waiting:
-            self.notice(f"{len(waiting)} waiting from last time, sent when connected")
-        for name in dict.fromkeys(message.conversation for message in doubtful):
-            past = [screen.message(message) for message in doubtful if message.conversation == name]
-            self._events.append(events.History(conversation=name, messages=past))
+        self._mail.use(store)
 
     # What the shell takes after every call ------------------------------------------------------
     def lines_to_send(self) -> list[bytes]:
@@ -200,17 +149,17 @@ class ClientCore:
     @property
     def idle(self) -> bool:
         """Whether nothing waits: no line typed ahead, no message unaccepted, no request unanswered."""
-        return not (self._typed_ahead or self._outbox or self._requests)
+        return not (self._typed_ahead or self._mail.unaccepted or self._requests)
 
     @property
     def waiting(self) -> int:
         """How many messages wait for a connection."""
-        return 0 if self.state in (State.READY, State.LEAVING) else len(self._outbox)
+        return 0 if self.state in (State.READY, State.LEAVING) else self._mail.unaccepted
 
     @property
     def full(self) -> bool:
         """Whether so much waits that nothing more should be read from a pipe."""
-        return len(self._outbox) + len(self._typed_ahead) >= MAX_WAITING
+        return self._mail.unaccepted + len(self._typed_ahead) >= MAX_WAITING
 
     @property
     def finished(self) -> bool:
@@ -220,24 +169,24 @@ class ClientCore:
     @property
     def unaccepted(self) -> int:
         """How many messages and lines the server has not taken yet."""
-        return len(self._outbox) + sum(not _is_quit(line) for line in self._typed_ahead)
+        return self._mail.unaccepted + sum(not _is_quit(line) for line in self._typed_ahead)
 
     @property
     def sync_refused(self) -> bool:
         """Whether the server has refused to say what is missing: `catch_up` asks again, a little later."""
-        return self._inbox.refused
+        return self._mail.inbox.refused
 
     def catch_up(self) -> None:
         """Ask again what is missing, if there is a connection."""
         if self.state is State.READY:
-            self._inbox.catch_up()
+            self._mail.inbox.catch_up()
 
     def _commit(self) -> None:
         if self._broken is not None:
             raise self._broken
-        self._ledger.commit()
+        self._mail.commit()
         if self.state is State.READY:
-            self._inbox.acknowledge()
+            self._mail.inbox.acknowledge()
 
     # What the person does -----------------------------------------------------------------------
     def typed(self, line: str) -> None:
@@ -259,13 +208,17 @@ class ClientCore:
         """The words that fit at the end of ``typed``."""
         return complete(typed, self._names.all(), self.server_commands)
 
+    def _settled(self, conversation: str) -> None:
+        self._names.meet(conversation)
+        self._do_what_waits()
+
     def _must_wait(self) -> bool:
         return self.state is State.STARTING or self._waiting_for is not None or self._has_enough
 
     @property
     def _has_enough(self) -> bool:
         """Whether a pipe has filled the outbox; a person, who sees what waits, is not held up."""
-        return not self.interactive and len(self._outbox) >= MAX_WAITING
+        return not self.interactive and self._mail.unaccepted >= MAX_WAITING
 
     def _may_go_ahead(self, line: str) -> bool:
         """Leaving does not wait where a person sits, nor when it is said twice."""
@@ -313,35 +266,27 @@ class ClientCore:
 
         ``done`` takes the answer; without it an error is shown with ``label`` before it.
         """
-        check_body(body)
-        if len(self._outbox) >= MAX_OUTBOX:
-            raise OverloadedError(f"{MAX_OUTBOX} messages wait to be sent already: wait for some of them")
-        message = _Outgoing(label, conversation, self._next_ulid(), body, done)
-        self._outbox[message.ulid] = message
-        self._ledger.queue(Outgoing(message.ulid, conversation, body))
-        if self.state is State.READY:
-            self._send(message)
-        else:
-            self._events.append(events.Waiting(ulid=message.ulid, conversation=conversation))
-            if done is None:
-                self.notice(f"not connected: {self.unaccepted} waiting, sent when the connection is back")
+        message = Outgoing(self._next_ulid(), conversation, body)
+        connected = self.state is State.READY
+        self._mail.post(label, message, done, connected=connected)
+        if not connected and done is None:
+            self.notice(f"not connected: {self.unaccepted} waiting, sent when the connection is back")
         return message.ulid
 
     def show_past(self, conversation: str, count: int) -> None:
         """Show the newest messages of a conversation that are kept here."""
-        self._ledger.commit()
-        past = [screen.message(message) for message in self._store.history(conversation, count)]
-        self._events.append(events.History(conversation=conversation, messages=past))
+        self._mail.show_past(conversation, count)
 
     def find(self, text: str) -> None:
         """Show the newest messages kept here that have all words of ``text``."""
-        self._ledger.commit()
-        past = [screen.message(message) for message in self._store.search(text, MAX_FOUND)]
-        self._events.append(events.Found(text=text, messages=past))
+        self._mail.find(text)
 
     def notice(self, text: str) -> None:
         """Show ``text``."""
         self._events.append(events.Notice(text=text))
+
+    def _show(self, event: events.ScreenEvent) -> None:
+        self._events.append(event)
 
     def show_error(self, code: str, text: str, label: str = "") -> None:
         """Show an error; ``label`` is the command it is about."""
@@ -390,45 +335,15 @@ class ClientCore:
 
     def _left_behind(self) -> str:
         text = f"{self.unaccepted} of what was typed was not accepted by the server"
-        if not (self._store.durable and self._outbox):
+        lost, safe = self.unaccepted - self._mail.safe, self._mail.safe
+        if not safe:
             return f"{text} and is lost"
-        lost = self.unaccepted - len(self._outbox)
-        return f"{text}; {len(self._outbox)} waiting here for the next start" + (f", {lost} lost" if lost else "")
+        return f"{text}; {safe} waiting here for the next start" + (f", {lost} lost" if lost else "")
 
     # Requests and their answers -----------------------------------------------------------------
     def request(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
         """Send a request whose answer ``done`` takes; also the shell's way to log in."""
         self._requests.send(kind, done, **fields)
-
-    def _send(self, message: _Outgoing) -> None:
-        self.request(
-            wire.Send,
-            lambda answer: self._accepted(message, answer),
-            conversation=message.conversation,
-            ulid=message.ulid,
-            body=message.body,
-        )
-
-    def _accepted(self, message: _Outgoing, answer: Answer) -> None:
-        if isinstance(answer, wire.Error) and answer.code == NotConnectedError.code:
-            return
-        self._outbox.pop(message.ulid, None)
-        self._ledger.settle(message.ulid)
-        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
-            self._names.meet(answer.result.conversation)
-            self._inbox.accepted(self._said(message, answer.result))
-            self._show_result(answer.result)
-        elif message.done is None and isinstance(answer, wire.Error):
-            self.show_error(answer.code, f"not sent: {answer.text}", message.label)
-        if (done := message.done) is not None:
-            self._ledger.afterwards(lambda: done(answer))
-        if self._typed_ahead:
-            self._do_what_waits()
-
-    def _said(self, message: _Outgoing, sent: wire.Sent) -> StoredMessage:
-        """This client's own message as it is kept."""
-        kind: wire.Kind = "lobby" if sent.conversation == LOBBY else "direct"
-        return StoredMessage(sent.conversation, kind, sent.seq, self.user, sent.ulid, sent.time, message.body)
 
     def _answered(self, label: str, kind: type[wire.Request] | None, fields: Mapping[str, Any], answer: Answer) -> None:
         if kind is self._waiting_for:
@@ -466,8 +381,6 @@ class ClientCore:
 
     def _show_result(self, result: wire.Result) -> None:
         match result:
-            case wire.Sent():
-                self._events.append(screen.sent(result))
             case wire.UserList():
                 self._meet_all(result)
                 self._events.append(events.Users(users=result.users))
@@ -483,7 +396,7 @@ class ClientCore:
                 self._learn_commands(result)
             case wire.Listing():
                 self._events.append(events.Listing(title=result.title, columns=result.columns, rows=result.rows))
-            case wire.LoggedIn() | wire.ConversationList() | wire.Page():
+            case wire.Sent() | wire.LoggedIn() | wire.ConversationList() | wire.Page():
                 pass
 
     # The connection's life ----------------------------------------------------------------------
@@ -494,7 +407,7 @@ class ClientCore:
 
     def logged_in(self, result: wire.LoggedIn) -> None:
         """The login was answered: fetch the command list, then send what waits."""
-        self.user = result.user
+        self.user = self._mail.user = result.user
         self.presence = result.presence
         self._events.append(events.LoggedIn(user=result.user, device=result.device, role=result.role))
         self._fetch_commands(self._ready)
@@ -507,7 +420,7 @@ class ClientCore:
         if self.state is State.READY:
             self.state = State.AWAY_FROM_SERVER
         self._requests.forget()
-        self._inbox.lost()
+        self._mail.inbox.lost()
         if self._place.partner:
             self._session_over(self._place.partner, "lost")
         self.presence = "OFFLINE"
@@ -529,14 +442,12 @@ class ClientCore:
         self.request(wire.Commands, done)
 
     def _learn_commands(self, result: wire.CommandList) -> None:
-        known = _NOT_TYPED | BY_VERB.keys()
-        self.server_commands = {typed_verb(row.verb): row for row in result.commands if row.verb not in known}
+        self.server_commands = typed_commands(result.commands)
 
     def _ready(self) -> None:
         self.state = State.READY
-        self._inbox.catch_up()
-        for message in self._outbox.values():
-            self._send(message)
+        self._mail.inbox.catch_up()
+        self._mail.send_again()
         if self.interactive:
             self.request(wire.Users, self._learn_names)
         self._do_what_waits()
@@ -574,9 +485,9 @@ class ClientCore:
         match said:
             case wire.Message():
                 self._names.meet(said.sender)
-                self._inbox.receive(said)
+                self._mail.inbox.receive(said)
             case wire.Behind():
-                self._inbox.catch_up()
+                self._mail.inbox.catch_up()
             case wire.PresenceChanged():
                 self._know_presence(said.user, said.presence)
                 self._events.append(events.PresenceChanged(user=said.user, presence=said.presence))

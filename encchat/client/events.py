@@ -74,10 +74,14 @@ class Waiting(ScreenEvent, frozen=True, kw_only=True, tag="waiting"):
 
 
 class History(ScreenEvent, frozen=True, kw_only=True, tag="history"):
-    """Past messages of a conversation as they are kept here, oldest first: an answer to ``/history``.
+    """Past messages of a conversation as they are kept here, oldest first: the answer to ``/history``."""
 
-    It also comes by itself at a start, with what a client that was killed had kept and perhaps not shown any more.
-    """
+    conversation: str
+    messages: list[Message]
+
+
+class Recovered(ScreenEvent, frozen=True, kw_only=True, tag="recovered"):
+    """What a client that was killed had kept and perhaps no longer shown; comes once, at the next start."""
 
     conversation: str
     messages: list[Message]

@@ -91,7 +91,7 @@ class Inbox:
     _gapless: bool = field(init=False, default=False)
     """The server knows no `sync`: what comes is all there is."""
     refused: bool = field(init=False, default=False)
-    """Whether the server has refused to say what is missing, so that it has to be asked again."""
+    """Whether the server has refused to say what is missing or to take an `ack`, so that it has to be asked again."""
 
     def load(self, cursors: dict[str, int]) -> None:
         """Where the store says each conversation stands."""
@@ -127,7 +127,9 @@ class Inbox:
 
     def _acked(self, log: Log, answer: Answer) -> None:
         log.acking = False
-        if isinstance(answer, wire.Ok) and log.cursor != log.acked:
+        if isinstance(answer, wire.Error):
+            self.refused = self.refused or answer.code != NotConnectedError.code  # the next list tells where it stands
+        elif log.cursor != log.acked:
             self._moved[names.folded(log.name)] = log
 
     # What comes ---------------------------------------------------------------------------------

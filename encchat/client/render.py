@@ -128,6 +128,13 @@ def _(event: events.History, zone: tzinfo | None = None) -> Paragraph:
 
 
 @render.register
+def _(event: events.Recovered, zone: tzinfo | None = None) -> Paragraph:
+    return _past(
+        f"this client was cut off; perhaps not shown before, of {printable(event.conversation)}:", event.messages, zone
+    )
+
+
+@render.register
 def _(event: events.Found, zone: tzinfo | None = None) -> Paragraph:
     if not event.messages:
         return _said(f"no message kept here has {printable(event.text)}")

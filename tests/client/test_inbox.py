@@ -189,6 +189,16 @@ class Syncing(SynchronousTestCase):
         self.page(table, 1, 2, last=2)
         self.assertEqual(shown(table), [1, 2])
 
+    def test_a_refused_ack_is_sent_again_when_the_shell_says_so(self) -> None:
+        """Also if nothing more is said: the server's cursor of this device catches up with its own."""
+        table = ready(store=MemoryStore(durable=True))
+        table.say(said(1))
+        table.refuse("ack", "internal-error", "the disk is full")
+        self.assertTrue(table.core.sync_refused)
+        table.core.catch_up()
+        table.answer("conversations", wire.ConversationList(conversations=[entry("lobby", last=1)]))
+        self.assertEqual((table.core.sync_refused, table.verbs()), (False, ["ack"]))
+
     def test_a_server_without_sync_is_used_as_it_is(self) -> None:
         """What it says is shown, and nothing is acknowledged."""
         table = Table(new_core(store=MemoryStore(durable=True)))
@@ -403,7 +413,7 @@ class Killed(SynchronousTestCase):
         self.assertEqual([seq for seq in range(1, acked + 1) if seq not in kept], [], "acked but not kept")
         second = self.live(server, inner, typed, seed=2)
         messages = [event.seq for event in first + second if isinstance(event, events.Message)]
-        past = [one.seq for event in second if isinstance(event, events.History) for one in event.messages]
+        past = [one.seq for event in second if isinstance(event, events.Recovered) for one in event.messages]
         others = [one.seq for one in server.log if one.sender != "alice"]
         self.assertEqual(messages, sorted(set(messages)), "shown twice or out of order")
         self.assertEqual(sorted(set(messages + past) & set(others)), others, "lost")
