@@ -222,12 +222,11 @@ class World:
     def _told(self, device: Device) -> Told:
         said = [event for event in device.shown if isinstance(event, events.Message | events.Sent)]
         refused = [event for event in device.shown if isinstance(event, events.Error) and "not sent" in event.text]
-        past = [event for event in device.shown if isinstance(event, events.History)]
+        past = [event for event in device.shown if isinstance(event, events.Recovered)]
         tables = self.disk.tables
         return Told(
             name=device.name,
             user=device.user,
-            crashes=device.crashes,
             shown=[(self._key(device, event.conversation), event) for event in said],
             again={(self._key(device, one.conversation), message.seq) for one in past for message in one.messages},
             kept=self._keyed(device, device.storage.rows()),
@@ -235,7 +234,8 @@ class World:
             cursors=self._keyed(device, device.storage.cursors()),
             acknowledged={key: tables.cursors.get((device.key, key), 0) for key in device.first},
             typed=[(self._key(device, one.conversation), one.body) for one in device.typed if one.kept],
-            refused=len(refused),
+            # The process may have died with the refusal in its hands: it is settled then, and nobody was told.
+            refused=len(refused) + (device.crashes if self.place.counts["full disk"] else 0),
             waiting=device.waiting,
         )
 
