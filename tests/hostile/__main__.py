@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -57,9 +58,10 @@ async def measure(attacks: list[Attack]) -> list[Outcome]:
 
 async def command(only: list[str], writes: bool) -> None:
     """What the command line asks for."""
+    load = os.getloadavg()[0]
     outcomes = await measure([ATTACKS[name] for name in only or ATTACKS])
     if writes:
-        write(outcomes)
+        write(outcomes, load)
 
 
 def main() -> None:

@@ -57,23 +57,24 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def write(outcomes: Sequence[Outcome], page: Path = PAGE) -> None:
-    """Put the table between the markers; a page or markers that are missing are made."""
+def write(outcomes: Sequence[Outcome], load: float, page: Path = PAGE) -> None:
+    """Put the table between the markers, which are made if they are missing; ``load`` is the machine's at the start."""
     text = page.read_text(encoding="utf-8") if page.exists() else HEADING
     if BEGIN not in text:
         text += f"\n## Hostile clients\n\n{BEGIN}\n{END}\n"
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    page.write_text(f"{head}{BEGIN}\n{_said(outcomes)}\n{table(outcomes)}{END}{tail}", encoding="utf-8")
+    page.write_text(f"{head}{BEGIN}\n{_said(outcomes, load)}\n{table(outcomes)}{END}{tail}", encoding="utf-8")
 
 
-def _said(outcomes: Sequence[Outcome]) -> str:
+def _said(outcomes: Sequence[Outcome], load: float) -> str:
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     rate = round(len(HONEST) / INTERVAL)
     return (
         f"Made by `python -m tests.hostile --write` on {when}: {platform.machine()}, {os.cpu_count()} processors"
         f" ({_processor()}), Linux {platform.release()}, Python {platform.python_version()},"
-        f" Twisted {version('Twisted')}, cryptography {version('cryptography')}, encchat {version('encchat')}.\n\n"
+        f" Twisted {version('Twisted')}, cryptography {version('cryptography')}, encchat {version('encchat')};"
+        f" others kept {load:.1f} of the processors busy when it began.\n\n"
         "Server, attackers (one process, nice 5) and honest clients share this machine. Each attack meets a new server"
         f" with default limits but for the options named and open registration. {len(HONEST)} honest clients send"
         f" {rate} messages a second to the lobby all the time; before -> during the attack, milliseconds are from"
