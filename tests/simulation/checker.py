@@ -22,12 +22,12 @@ class Told:
 
     Conversations are the store's keys. ``again`` are the places of messages shown as perhaps not shown before,
     ``first`` the cursor each conversation began with; ``cursors`` and ``acknowledged`` are where the device's own
-    cursors and the server's for it stand at the end.
+    cursors and the server's for it stand at the end. ``refused`` is how many of its messages the server may have
+    refused.
     """
 
     name: str
     user: str
-    crashes: int
     shown: Sequence[tuple[str, events.Message | events.Sent]]
     again: Collection[tuple[str, int]]
     kept: Mapping[str, Sequence[Row]]
@@ -125,9 +125,9 @@ def _converged(logs: Mapping[str, Sequence[Row]], device: Told) -> Iterator[str]
 
 
 def _typed(logs: Mapping[str, Sequence[Row]], devices: Sequence[Told]) -> Iterator[str]:
-    """What a client took into its outbox is said, unless its person was told that it is not, or died of hearing it."""
+    """What a client took into its outbox is said, unless the server refused it."""
     said = {(key, body) for key, log in logs.items() for *_, body in log}
     for device in devices:
         lost = [typed for typed in device.typed if typed not in said]
-        if len(lost) > device.refused + device.crashes:
+        if len(lost) > device.refused:
             yield f"{device.name}: typed, kept in the outbox, never said: {lost}"

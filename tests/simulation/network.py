@@ -55,6 +55,7 @@ class End:
         self.other: End = self
         self.protocol: Any = None
         self.slow = 0.0
+        self.bytes_read = 0
         self._clock = clock
         self._weather = weather
         self._way = bytearray()
@@ -148,6 +149,7 @@ class End:
 
     def deliver(self, data: bytes) -> None:
         """Bytes arrive at this side; what they make its protocol do may kill its process."""
+        self.bytes_read += len(data)
         self._guarded(self.protocol.dataReceived, data)
 
     def _guarded(self, call: Callable[[Any], object], argument: object) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
+from encchat.errors import StoreError
 from encchat.net.secure import ConnectionLimits, SecureServerFactory
 from encchat.secure import Channel
 from encchat.server.auth import Authenticator
+from encchat.server.connection import ChatConnection
 from encchat.server.factory import ChatFactory
 from encchat.server.passwords import PasswordHasher
 from encchat.server.settings import Settings
@@ -23,6 +26,18 @@ from tests.simulation.timing import SkewedClock, WorldClock
 
 MAX_UNSENT = 2_000
 """Bytes for one slow reader: a few messages, so that readers fall behind often."""
+
+
+class InOrder(dict[ChatConnection, None]):
+    """A set that is walked in the order of entry: addresses in memory, which differ between runs, decide nothing."""
+
+    def add(self, connection: ChatConnection) -> None:
+        """As a set's."""
+        self[connection] = None
+
+    def discard(self, connection: ChatConnection) -> None:
+        """As a set's."""
+        self.pop(connection, None)
 
 
 @define(eq=False)
@@ -50,7 +65,17 @@ class ServerProcess:
         settings = Settings(registration="closed", max_unsent=MAX_UNSENT, request_rate=1e6, request_burst=1e6)
         auth = Authenticator(self.store, PasswordHasher(clock), clock.seconds, lambda: settings.registration)
         factory = ChatFactory(clock, self.store, auth, settings, plugins=())
-        Deferred.fromCoroutine(factory.open()).addCallback(lambda _: self._listen(factory))
+        connections: Any = InOrder()
+        factory.connections = connections
+        opened = Deferred.fromCoroutine(factory.open())
+        opened.addCallbacks(lambda _: self._listen(factory), lambda failure: self._failed(failure, clock))
+
+    def _failed(self, failure: Failure, clock: SkewedClock) -> None:
+        """The disk is full: the process ends with an error, and somebody starts it again."""
+        failure.trap(StoreError)
+        if clock is self.clock:
+            self.kill()
+            self._clock.callLater(1.0, self.start)
 
     def _listen(self, factory: ChatFactory) -> None:
         self.factory = self._front = factory
