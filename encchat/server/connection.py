@@ -23,7 +23,7 @@ log = Logger()
 
 
 class ChatConnection(LineReceiver):
-    """The transport has ``peer`` and ``bytes_read`` (see `encchat.net.secure.SecureProtocol`); ``gone`` is told the end."""
+    """The transport has ``peer`` and ``bytes_read``, as `encchat.net.secure.SecureProtocol`; ``gone`` hears the end."""
 
     transport: Any
 
