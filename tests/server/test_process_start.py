@@ -305,8 +305,9 @@ class StopTests(TestCase):
 
     async def test_a_reader_who_does_not_read_cannot_hold_up_the_stop(self) -> None:
         """The goodbye has a time limit."""
+        fast = ("--request-rate", "1000000", "--request-burst", "1000000")
         server = await start_server(
-            self, "--registration", "open", "--stop-seconds", "0.5", "--max-unsent", "100000000"
+            self, "--registration", "open", "--stop-seconds", "0.5", "--max-unsent", "100000000", *fast
         )
         alice, sleeper = await raw.connect(self, server.port), await raw.connect(self, server.port)
         await alice.register("alice")
