@@ -51,6 +51,8 @@ class Told:
     """Conversation and text of what was handed to the device."""
     sent: list[Accepted] = field(factory=list)
     shown: list[tuple[str, Entry]] = field(factory=list)
+    queued: list[tuple[str, str]] = field(factory=list)
+    """Conversation and ULID of what the device said is waiting in its outbox."""
     told_at: list[tuple[str, int]] = field(factory=list)
     """Conversation and seq of everything shown or accepted, as it came."""
     refused: int = 0
@@ -73,6 +75,10 @@ class Told:
     def keeps(self, conversation: str, entries: Iterable[Entry]) -> None:
         """It has these messages in its own store."""
         self.kept.setdefault(conversation, {}).update((entry.seq, entry) for entry in entries)
+
+    def was_queued(self, conversation: str, ulid: str) -> None:
+        """It was told that its message waits for a connection."""
+        self.queued.append((conversation, ulid))
 
     def was_shown(self, conversation: str, entry: Entry) -> None:
         """It was shown a message."""
@@ -217,6 +223,10 @@ def _typed_in_vain(
     told: Told, name: str, entries: Sequence[Entry], forgotten: Callable[[str, int], bool]
 ) -> Iterator[Problem]:
     places = {entry.text: entry.seq for entry in entries}
+    ulids = {entry.ulid for entry in entries}
+    for where, ulid in told.queued:
+        if where == name and ulid not in ulids and not told.refused:
+            yield Problem("lost", f"{told.device} said that {ulid} waits to be sent to {name}, and it never was")
     texts = [text for where, text in told.typed if where == name]
     found = [places[text] for text in texts if text in places]
     if found != sorted(found):

@@ -88,6 +88,8 @@ class Device:
             case "sent":
                 name = canonical(self.told.account, line["conversation"])
                 self.told.was_sent(name, line["seq"], line["ulid"])
+            case "waiting":
+                self.told.was_queued(canonical(self.told.account, line["conversation"]), line["ulid"])
             case "message":
                 name = canonical(self.told.account, line["conversation"])
                 self.told.was_shown(name, _entry(line))

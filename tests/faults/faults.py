@@ -70,6 +70,23 @@ async def server_killed(bench: Bench, crew: Crew, rounds: int) -> list[float]:
     return seconds
 
 
+async def server_killed_after_admin(bench: Bench, crew: Crew, rounds: int) -> list[float]:
+    """Another process opens, edits and closes the store under load; then kill -9 of the server."""
+    await bench.start_server()
+    await people(bench, crew)
+    seconds = []
+    for number in range(rounds):
+        talk = beside(bench.talk(LINES, a_second=100))
+        role = "moderator" if number % 2 == 0 else "user"
+        await _admin(bench, "account", "role", "ann", role)
+        await bench.pause(bench.random.uniform(0.0, 0.3))
+        await bench.kill_server()
+        await bench.start_server()
+        seconds.append(await bench.settle())
+        await talk
+    return seconds
+
+
 async def clients_killed(bench: Bench, crew: Crew, rounds: int) -> list[float]:
     """kill -9 of one to three clients just after they were given lines, while the others talk to them.
 
@@ -92,10 +109,37 @@ async def clients_killed(bench: Bench, crew: Crew, rounds: int) -> list[float]:
             device.start()
         seconds.append(await bench.settle())
         await talk
-        if number % 5 == 4 or number == rounds - 1:  # a store shows its newest messages only
-            for device in devices:
-                await device.tells_what_it_keeps(bench.conversations(device))
+        await _ask_stores(bench, devices, number, rounds)
     return seconds
+
+
+async def offline_clients_killed(bench: Bench, crew: Crew, rounds: int) -> list[float]:
+    """The server is away, clients say that lines wait in their outboxes, and are killed with them."""
+    await bench.start_server()
+    devices = [one for one in await people(bench, "clients") if isinstance(one, Device)]
+    seconds = []
+    for number in range(rounds):
+        victims = bench.random.sample(devices, bench.random.randint(1, 3))
+        talk = beside(bench.talk(LINES, a_second=100))
+        await bench.kill_server()
+        await talk
+        for device in victims:
+            waiting = len(device.told.queued)
+            bench.say(device, bench.random.choice(bench.conversations(device)))
+            await bench.until(lambda at=waiting, one=device: "" if len(one.told.queued) > at else f"{one} waits", 20)
+            await device.kill()
+            device.start()
+        await bench.start_server()
+        seconds.append(await bench.settle())
+        await _ask_stores(bench, devices, number, rounds)
+    return seconds
+
+
+async def _ask_stores(bench: Bench, devices: Sequence[Device], number: int, rounds: int) -> None:
+    """A store shows its newest messages only, so it is asked now and then."""
+    if number % 5 == 4 or number == rounds - 1:
+        for device in devices:
+            await device.tells_what_it_keeps(bench.conversations(device))
 
 
 async def line_is_bad(bench: Bench, crew: Crew, rounds: int) -> list[float]:
@@ -270,9 +314,11 @@ async def _admin(bench: Bench, *arguments: str) -> None:
 
 
 FAULTS: Sequence[Fault] = (
-    Fault("server-kill", "kill -9 of the server under load", "clients", 50, 4, server_killed),
-    Fault("server-kill-models", "the same with model clients, four times the load", "models", 50, 5, server_killed),
+    Fault("server-kill", "kill -9 of the server under load", "clients", 50, 3, server_killed),
+    Fault("server-kill-models", "the same with model clients, four times the load", "models", 50, 3, server_killed),
+    Fault("admin-kill", "encchat-admin edits the store, then the same", "models", 20, 2, server_killed_after_admin),
     Fault("client-kill", "kill -9 of clients, sending and receiving", "clients", 50, 3, clients_killed),
+    Fault("client-kill-offline", "kill -9 of clients whose messages wait", "clients", 20, 2, offline_clients_killed),
     Fault("line-bad", "connections cut at random bytes, split, merged, delayed", "clients", 25, 2, line_is_bad),
     Fault("line-bad-models", "the same with model clients", "models", 25, 2, line_is_bad),
     Fault("line-slow", "segments split, merged, delayed", "clients", 10, 1, line_is_slow),

@@ -71,6 +71,15 @@ class CheckerTests(SynchronousTestCase):
         told.keeps("lobby", [entry(1)])
         self.assertEqual(self.kinds([told], log(1)), set())
 
+    def test_what_was_said_to_wait_and_was_never_sent_is_lost(self) -> None:
+        """Also if the client was killed: it waits in its outbox, on disk."""
+        told = Told("ann-1", "ann", killed=True)
+        told.keeps("lobby", [entry(1)])
+        told.was_queued("lobby", "U1")
+        self.assertEqual(self.kinds([told], log(1)), set())
+        told.was_queued("lobby", "U2")
+        self.assertEqual(self.kinds([told], log(1)), {"lost"})
+
     def test_a_message_shown_twice_is_a_duplicate(self) -> None:
         """On one device; the same message on two is as it should be."""
         self.assertEqual(self.kinds([speaker(1), hearer(1), hearer(1)], log(1)), set())

@@ -37,6 +37,14 @@ class FaultTests(TestCase):
         """Between outbox and wire, between receiving and the cursor: wherever the drawn moment falls."""
         await self._holds("client-kill")
 
+    async def test_nothing_is_lost_when_the_server_is_killed_after_encchat_admin(self) -> None:
+        """Two processes have had the store open; what the one closed is still the other's."""
+        await self._holds("admin-kill")
+
+    async def test_what_waits_survives_its_client(self) -> None:
+        """A client that said `waiting` and was killed sends it when it is started again."""
+        await self._holds("client-kill-offline")
+
     async def test_nothing_is_lost_on_a_bad_line(self) -> None:
         """Connections end at any byte and come back; what was on its way goes again, once."""
         await self._holds("line-bad")
