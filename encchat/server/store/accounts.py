@@ -93,14 +93,14 @@ def password_hash(connection: sqlite3.Connection, account_id: int) -> str | None
 def mark_seen(connection: sqlite3.Connection, account_id: int, now: int) -> None:
     """`IStore.mark_seen`."""
     connection.execute(
-        "UPDATE account SET last_seen = ?1 WHERE id = ?2 AND (last_seen IS NULL OR last_seen < ?1)",
+        "UPDATE account SET last_seen = ?1 WHERE id = ?2 AND deleted IS NULL AND (last_seen IS NULL OR last_seen < ?1)",
         (now, account_id),
     )
 
 
 def set_role(connection: sqlite3.Connection, account_id: int, role: Role) -> None:
     """`IStore.set_role`."""
-    connection.execute("UPDATE account SET role = ? WHERE id = ?", (role, account_id))
+    connection.execute("UPDATE account SET role = ? WHERE id = ? AND deleted IS NULL", (role, account_id))
 
 
 def add_invite(connection: sqlite3.Connection, token: str, role: Role, uses: int, expires: int | None) -> None:

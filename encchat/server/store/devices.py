@@ -24,7 +24,9 @@ def add_device(
     if made:
         _start_in_lobby(connection, key, lobby_history)
     found = device(connection, key)
-    if found is None or found[0].id != account_id:
+    if found is None:
+        raise LoginRefusedError("the account was deleted just now")
+    if found[0].id != account_id:
         raise LoginRefusedError("this device's key belongs to another account: use another --home for each")
     return found[1]
 

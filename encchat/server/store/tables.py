@@ -132,6 +132,10 @@ class Tables:
     def account(self, name: str) -> Account | None:
         return next((one.account for one in self._living() if folded(one.account.name) == folded(name)), None)
 
+    def _person(self, account_id: int) -> Person | None:
+        person = self.people.get(account_id)
+        return person if person and person.deleted is None else None
+
     def _living(self) -> Iterator[Person]:
         return (one for one in self.people.values() if one.deleted is None)
 
@@ -140,17 +144,19 @@ class Tables:
         return person.password_hash if person else None
 
     def mark_seen(self, account_id: int, now: int) -> None:
-        person = self.people.get(account_id)
+        person = self._person(account_id)
         if person and now > (person.account.last_seen or 0):
             person.account = evolve(person.account, last_seen=now)
 
     def set_role(self, account_id: int, role: Role) -> None:
-        person = self.people.get(account_id)
+        person = self._person(account_id)
         if person:
             person.account = evolve(person.account, role=_role(role))
 
     # Devices
     def add_device(self, account_id: int, key: bytes, name: str, now: int, lobby_history: int) -> Device:
+        if self._person(account_id) is None:
+            raise LoginRefusedError("the account was deleted just now")
         known = self.devices.get(key)
         if known is None:
             known = self.devices[key] = Device(device_id(key), account_id, key, name, now)

@@ -139,6 +139,19 @@ class StoreContract:
         for name in ("alice", "al1ce"):
             await self.refused(NameRefusedError, self.store.create_account(name, None, "user", NOW))
 
+    async def test_of_a_deleted_account_nothing_is_written_down_any_more(self) -> None:
+        """A login it was in the middle of is refused, and its connections end afterwards."""
+        account = await self.alice()
+        await self.store.delete_account(account.id, NOW)
+        text = await self.refused(LoginRefusedError, self.store.add_device(account.id, KEY, "laptop"))
+        self.assertIn("deleted", text)
+        await self.store.mark_seen(account.id, NOW)
+        await self.store.set_role(account.id, "admin")
+        found = await self.store.dossier(account.id)
+        self.assertEqual(
+            (found["devices"], found["account"]["last_seen"], found["account"]["role"]), ([], None, "user")
+        )
+
     async def test_of_two_accounts_made_at_once_under_one_name_one_is_refused(self) -> None:
         """A race leaves one account."""
         results = await defer.DeferredList(
