@@ -10,6 +10,9 @@ from tests.hostile.slow import GREETING
 BATCH = 1_000
 """Records sealed before the other connections get their turn."""
 
+ASKING = 20
+"""Connections that send empty records."""
+
 
 async def tiny_records(ground: Ground) -> None:
     """Logged in: good messages, a byte a record."""
@@ -28,7 +31,7 @@ async def tiny_records(ground: Ground) -> None:
 
 async def empty_records(ground: Ground) -> None:
     """Not logged in: records with nothing in them, each of which asks for a sign of life."""
-    guests = await ground.at_once(lambda number: ground.enter(number), min(20, ground.count))
+    guests = await ground.at_once(lambda number: ground.enter(number), ASKING)
     await ground.ready()
 
     def batch(guest: Guest, room: int) -> int:
