@@ -12,8 +12,10 @@ from encchat.client.classic import CLASSIC_WORDS, from_classic
 from encchat.client.commands import BY_VERB, COMMANDS
 from encchat.client.core import Ending
 from encchat.errors import UsageError
-from encchat.limits import MAX_REASON
+from encchat.limits import DEFAULT_PAST, MAX_PAST, MAX_REASON
 from tests.client.table import ROLL, ready
+
+HISTORIES = ("", "5", "lobby", "@carol 3", f"lobby {MAX_PAST - 1}", f"lobby {MAX_PAST}")
 
 
 def error(line: str) -> str:
@@ -169,6 +171,26 @@ class Help(SynchronousTestCase):
         for command in COMMANDS:
             self.assertEqual(command.usage.split()[0], f"/{command.verb}")
         self.assertEqual(len(BY_VERB), len(COMMANDS))
+
+    def test_history_takes_a_conversation_and_a_number(self) -> None:
+        """Either alone, both, or none; n-1 and n of the limit, not n+1."""
+        table = ready()
+        table.type("/go @bob", *(f"/history {words}".rstrip() for words in HISTORIES))
+        past = [event for event in table.shown if isinstance(event, events.History)]
+        self.assertEqual([event.conversation for event in past], ["@bob", "@bob", "lobby", "@carol", "lobby", "lobby"])
+        table.type("/history bob", "/history 0", "/history #room", f"/history {MAX_PAST + 1}", "/history lobby 1 2")
+        self.assertEqual(len(table.texts(events.Error)), 5)
+
+    def test_history_shows_as_many_as_asked(self) -> None:
+        """20 unless said otherwise."""
+        table = ready()
+        for seq in range(1, DEFAULT_PAST + 3):
+            table.type(f"text {seq}")
+            table.accept(seq)
+        table.type("/history", "/history 2", "/search TEXT", "/search")
+        first, second, found = (event.messages for event in table.shown[-4:-1])  # type: ignore[attr-defined]
+        self.assertEqual(([one.seq for one in second], len(first), len(found)), ([21, 22], DEFAULT_PAST, 22))
+        self.assertEqual(table.texts(events.Error), ["/search: TEXT is missing: /search TEXT"])
 
     def test_completion_knows_verbs_names_conversations_and_commands(self) -> None:
         """The word under the cursor, case apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +11,9 @@ from encchat import wire
 from encchat.client import events
 from encchat.client.core import State
 from encchat.client.screen import iso_time
-from encchat.limits import MAX_BODY, MAX_ENCODED_BODY, MAX_KNOWN_NAMES, MAX_LINE
+from encchat.client.store import Changes, MemoryStore
+from encchat.errors import StoreError
+from encchat.limits import MAX_BODY, MAX_ENCODED_BODY, MAX_KNOWN_NAMES, MAX_LINE, MAX_OUTBOX, MAX_WAITING
 from tests.client.table import Table, new_core, ready
 
 
@@ -18,6 +21,18 @@ def conversations(table: Table) -> list[tuple[str, str]]:
     """Where to, and what, of all messages that are on their way."""
     table.look()
     return [(request["conversation"], request["body"]) for request in table.sent if request["type"] == "send"]
+
+
+@define
+class Failing(MemoryStore):
+    """A store on a disk that is full."""
+
+    fails: bool = False
+
+    def apply(self, changes: Changes) -> None:
+        if self.fails:
+            raise StoreError("the disk is full")
+        super().apply(changes)
 
 
 class Starting(SynchronousTestCase):
@@ -109,6 +124,83 @@ class Sending(SynchronousTestCase):
         table.lose()
         table.type("one")
         self.assertEqual(table.texts(events.Notice), ["not connected: 1 waiting, sent when the connection is back"])
+
+    def test_a_message_that_waits_is_an_event_of_its_own(self) -> None:
+        """Programs see which; once connected none waits."""
+        table = ready()
+        table.lose()
+        table.type("one", "/msg bob two")
+        waiting = [event for event in table.shown if isinstance(event, events.Waiting)]
+        self.assertEqual(([event.conversation for event in waiting], table.core.waiting), (["lobby", "@bob"], 2))
+        table.log_in()
+        self.assertEqual(([row["ulid"] for row in table.sent], table.core.waiting), ([row.ulid for row in waiting], 0))
+
+    def test_a_message_is_in_the_outbox_before_it_is_on_the_wire(self) -> None:
+        """And leaves it in the transaction that keeps it as accepted."""
+        store = MemoryStore(durable=True)
+        table = ready(store=store)
+        table.core.typed("hello")
+        self.assertEqual(store.outbox(), [])
+        table.look()
+        self.assertEqual([row.ulid for row in store.outbox()], [table.sent[0]["ulid"]])
+        table.core.receive_line(
+            wire.encode(
+                wire.Ok(id=table.sent[0]["id"], result=wire.Sent(ulid="u", conversation="lobby", seq=1, time=5))
+            )
+        )
+        self.assertEqual((len(store.outbox()), store.cursors()), (1, {}))
+        table.look()
+        self.assertEqual((store.outbox(), store.cursors()), ([], {"lobby": 1}))
+        self.assertEqual([(one.body, one.time) for one in store.history("lobby", 9)], [("hello", 5)])
+
+    def test_the_next_client_on_a_store_sends_what_waits_under_the_same_ulid(self) -> None:
+        """Before anything typed now."""
+        store = MemoryStore(durable=True)
+        first = ready(store=store)
+        first.type("one", "/msg bob two")
+        again = Table(new_core(store=store))
+        self.assertEqual(again.texts(events.Notice), ["2 waiting from last time, sent when connected"])
+        again.type("three")
+        again.log_in()
+        self.assertEqual([row["ulid"] for row in again.sent][:2], [row["ulid"] for row in first.sent])
+        self.assertEqual(conversations(again), [("lobby", "one"), ("@bob", "two"), ("lobby", "three")])
+
+    def test_a_store_that_fails_stops_the_client_before_anything_gets_out(self) -> None:
+        """Nothing is sent or shown that is not kept."""
+        store = Failing()
+        table = ready(store=store)
+        store.fails = True
+        table.core.typed("hello")
+        self.assertRaises(StoreError, table.core.lines_to_send)
+        self.assertRaises(StoreError, table.core.events_to_show)
+        store.fails = False
+        self.assertEqual(len(table.core.lines_to_send()), 1)
+
+    def test_a_pipe_is_held_at_so_much_that_waits(self) -> None:
+        """n-1, n, n+1 lines: what is over it goes out when there is room, in order."""
+        for count in (MAX_WAITING - 1, MAX_WAITING, MAX_WAITING + 1):
+            table = ready()
+            table.type(*(f"line {number}" for number in range(count)))
+            self.assertEqual(table.core.full, count >= MAX_WAITING)
+            self.assertEqual(len(table.sent), min(count, MAX_WAITING))
+            for seq in range(1, count + 1):
+                table.accept(seq)
+            self.assertFalse(table.core.full)
+            self.assertTrue(table.core.idle)
+
+    def test_a_person_is_not_held(self) -> None:
+        """Who pastes sees what waits."""
+        table = ready(interactive=True)
+        table.type(*(f"line {number}" for number in range(MAX_WAITING + 1)))
+        self.assertEqual(table.verbs().count("send"), MAX_WAITING + 1)
+
+    def test_the_outbox_is_bounded(self) -> None:
+        """n-1 and n wait, n+1 is refused."""
+        table = ready(interactive=True)
+        table.type(*("x" for _ in range(MAX_OUTBOX - 1)))
+        self.assertEqual(table.texts(events.Error), [])
+        table.type("n", "one too many")
+        self.assertEqual((table.core.unaccepted, len(table.texts(events.Error))), (MAX_OUTBOX, 1))
 
     def test_a_refused_message_is_an_error_with_its_command_and_leaves_the_outbox(self) -> None:
         """It would be refused again."""
@@ -317,6 +409,17 @@ class Leaving(SynchronousTestCase):
         table.type("hello", "/quit")
         self.assertTrue(table.core.finished)
 
+    def test_what_waits_in_a_store_is_not_called_lost(self) -> None:
+        """The next start sends it; a command is lost all the same."""
+        table = ready(store=MemoryStore(durable=True))
+        table.type("/goodbye", "/users")
+        table.lose()
+        table.type("hello", "/quit")
+        self.assertEqual(
+            table.texts(events.Error)[-1],
+            "1 of what was typed was not accepted by the server; 1 waiting here for the next start",
+        )
+
     def test_quit_without_connection_leaves_at_once(self) -> None:
         """And says what is left behind."""
         table = ready()
@@ -455,6 +558,20 @@ class FromTheServer(SynchronousTestCase):
         table.say(wire.Welcome(server="s", version="1", registration="open", motd="be kind"))
         table.say(wire.Welcome(server="s", version="1", registration="open"))
         self.assertEqual(table.texts(events.Notice), ["be kind"])
+
+    def test_a_listing_is_shown(self) -> None:
+        """Whatever command it answers; a verb with an underscore is typed with a hyphen, or as it is."""
+        entry = wire.CommandEntry(verb="all_bans", help="list")
+        table = Table()
+        table.log_in(commands=[entry, wire.CommandEntry(verb="sync", help="not for typing")])
+        table.type("/all-bans", "/all_bans", "/help all_bans", "/sync")
+        self.assertEqual(table.verbs(), ["all_bans", "all_bans"])
+        table.answer("all_bans", wire.Listing(title="bans", columns=["who", "why"], rows=[["bob", "noise"]]))
+        self.assertEqual(table.last(), events.Listing(title="bans", columns=["who", "why"], rows=[["bob", "noise"]]))
+        table.refuse("all_bans", "forbidden", "no")
+        self.assertEqual(table.texts(events.Error)[-1], "/all-bans: no")
+        self.assertEqual(table.texts(events.Notice), ["/all-bans  list"])
+        self.assertEqual([row.word for row in table.core.complete("/all")], ["/all", "/all-bans"])
 
     def test_errors_and_lines_nobody_waited_for_are_shown(self) -> None:
         """An error without id, and a line that is no event; an ok for nothing is ignored."""

@@ -74,6 +74,22 @@ class Bots(TestCase):
             heard = [event.text async for event in first(events, 2)]
         self.assertEqual(heard, ["early bird", "second"])
 
+    async def test_a_bot_hears_what_it_missed(self) -> None:
+        """As ordinary messages, once; its home may be given as a path."""
+        server = await start_server(self, "--registration", "open")
+        home = str(directory(self))
+        async with self.client(server, "bot", home=home):
+            pass
+        async with self.client(server, "alice") as alice:
+            await alice.send("@bot", "one")
+            await alice.send("@bot", "two")
+            async with self.client(server, "bot", home=home) as bot:
+                self.assertEqual([event.text async for event in first(bot.events(), 2)], ["one", "two"])
+            async with self.client(server, "bot", home=home) as bot:
+                events = bot.events()
+                await alice.send("@bot", "three")
+                self.assertEqual([event.text async for event in first(events, 1)], ["three"])
+
     async def test_refusals_are_raised_as_their_class(self) -> None:
         """Of a message, of a request, of a login."""
         server = await start_server(self, "--registration", "open")

@@ -67,6 +67,38 @@ class TwoTerminals(TestCase):
         alice.send(CTRL_C)
         self.assertEqual(alice.exit_code(), 0)
 
+    async def test_the_fingerprint_is_on_the_screen_before_the_password_is_asked_for(self) -> None:
+        """Whoever types it can see to whom."""
+        server = await start_server(self, "--registration", "open")
+        alice = self.sit_down(server.address, "--register", "--user", "alice")
+        alice.until_shows("Choose a password")
+        screen = alice.until_shows("first contact")
+        self.assertLess(alice.raw.index(b"first contact"), alice.raw.index(b"Choose a password"), screen)
+        alice.send(CTRL_C)
+        alice.until_ended()
+
+    async def test_the_kept_messages_are_unlocked_by_the_password_or_left_alone(self) -> None:
+        """It is asked for where no keyring has the key; Enter goes on without."""
+        server = await start_server(self, "--registration", "open")
+        home = directory(self)
+        alice = self.sit_down(server.address, "--register", "--user", "alice", home=home)
+        for prompt in ("Choose a password", "The same again"):
+            alice.until_shows(prompt)
+            alice.send(PASSWORD + ENTER)
+        alice.until_shows("connected")
+        alice.send("kept" + ENTER + "/quit" + ENTER)
+        alice.until_ended()
+        for password, shows in (("wrong" + ENTER + PASSWORD, "alice: kept"), ("", "nothing of lobby is kept here")):
+            alice = self.sit_down(server.address, home=home)
+            alice.until_shows("for the messages kept here")
+            alice.send(password + ENTER)
+            alice.until_shows("lobby   FREE   connected")
+            alice.send("/history" + ENTER)
+            alice.until_shows(shows)
+            self.assertNotIn(PASSWORD.encode(), alice.raw)
+            alice.send("/quit" + ENTER)
+            alice.until_ended()
+
     async def test_hostile_text_does_not_reach_the_terminal(self) -> None:
         """What another client sends is spelled out on the screen; not one of its controls is in the bytes."""
         server = await start_server(self, "--registration", "open")
@@ -87,7 +119,7 @@ class TwoTerminals(TestCase):
         await server.stops()
         alice.until_shows("reconnecting")
         alice.send("sent meanwhile" + ENTER + "a draft")
-        alice.until_shows("1 waiting")
+        alice.until_shows("lobby   OFFLINE   reconnecting   1 waiting")
         again = await start_server(self, f"--port={server.port}", data_dir=server.data_dir)
         alice.until(lambda lines: lines[-2:] == ["lobby> a draft", " lobby   FREE   connected"])
         bob = start_client(self, again.address, "--user", "alice", "--follow", environ={"ENCCHAT_PASSWORD": PASSWORD})

@@ -75,6 +75,42 @@ class Render(SynchronousTestCase):
         self.assertEqual(rows(events.LoggedIn(user="al", device="d", role="user")), ["* logged in as al"])
         self.assertEqual(rows(events.LoggedIn(user="al", device="d", role="admin")), ["* logged in as al, admin"])
 
+    def test_missed_messages_have_their_day(self) -> None:
+        """An hour alone would pass for today's."""
+        self.assertEqual(rows(said("hello", missed=True)), ["2026-11-21 12:34 [lobby] alice: hello"])
+
+    def test_past_messages_cannot_pass_for_new_ones(self) -> None:
+        """They are indented under a heading, however their text is broken."""
+        messages = [said("one"), said("two\n12:34 [lobby] bob: forged", conversation="@al\x1b")]
+        self.assertEqual(
+            rows(events.History(conversation="lobby", messages=messages)),
+            [
+                "* past messages of lobby:",
+                "  2026-11-21 12:34 [lobby] alice: one",
+                "  2026-11-21 12:34 [@al<U+001B>] alice: two",
+                "      | 12:34 [lobby] bob: forged",
+            ],
+        )
+        self.assertEqual(rows(events.Found(text="o", messages=messages))[0], "* past messages with o:")
+        self.assertIn("perhaps not shown", rows(events.Recovered(conversation="lobby", messages=messages))[0])
+        self.assertEqual(rows(events.History(conversation="lobby", messages=[])), ["* nothing of lobby is kept here"])
+        self.assertEqual(rows(events.Found(text="x", messages=[])), ["* no message kept here has x"])
+
+    def test_a_listing_has_aligned_columns(self) -> None:
+        """Whatever the server puts into them."""
+        listing = events.Listing(
+            title="bans", columns=["who", "why"], rows=[["barbara", "noise"], ["al", "\x1b["], ["x"]]
+        )
+        self.assertEqual(
+            rows(listing), ["* bans:", "  who      why", "  barbara  noise", "  al       <U+001B>[", "  x"]
+        )
+        self.assertEqual(rows(events.Listing(title="bans", columns=["who"], rows=[])), ["* bans: none"])
+
+    def test_a_refused_call_and_waiting_are_said_once(self) -> None:
+        """The error and the notice that come with them say it."""
+        self.assertEqual(rows(events.Session(partner="al", event_="refused", reason="al is BUSY")), [])
+        self.assertEqual(rows(events.Waiting(ulid="u", conversation="lobby")), [])
+
     def test_sent_is_silent(self) -> None:
         """What went well needs no line."""
         self.assertEqual(rows(events.Sent(ulid="u", conversation="lobby", seq=1)), [])
