@@ -58,11 +58,11 @@ class MeasureTests(SynchronousTestCase):
         page = Path(self.mktemp())
         write([outcome()], 0.5, page)
         self.assertIn("| idle |", page.read_text())
-        page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+        page.write_text(f"before\n{BEGIN}\nof the last run\n{END}\nafter\n")
         write([outcome()], 0.5, page)
         text = page.read_text()
         self.assertTrue(text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n"), text)
-        self.assertNotIn("old", text)
+        self.assertNotIn("of the last run", text)
         self.assertIn("3 connected, 1 hung up after 2.0 to 2.0 s", text)
 
 
