@@ -20,7 +20,7 @@ async def devices(context: Context, request: wire.Devices) -> wire.Listing | Lat
     if request.action == "list":
         return await _listing(context)
     if not request.device:
-        raise RequestError("say which device to revoke: its id, as `devices` lists it")
+        raise RequestError("say which device to revoke: its id, as devices lists it")
     return await _revoke(context, request)
 
 
@@ -38,7 +38,7 @@ async def _revoke(context: Context, request: wire.Devices) -> Later | None:
     account = context.account
     revoked: Device | None = await context.services.store.revoke_device(account.id, request.device)
     if revoked is None:
-        raise UnknownDeviceError(f"you have no device {request.device}: `devices` lists them")
+        raise UnknownDeviceError(f"you have no device {request.device}: devices lists them")
     log.info("{user} revoked a device", event="device_revoked", user=account.name, device=revoked.id)
     context.finish(request.id, None)  # before this connection, if it is one of the device's, hears its end
     last = wire.Kicked(by=account.name, reason="this device was revoked: log in with the password")
