@@ -188,7 +188,7 @@ class InviteLink(Request, frozen=True, kw_only=True, tag="invite_link"):
 
 
 class SetRegistration(Request, frozen=True, kw_only=True, tag="registration"):
-    """Say from now on who may make an account; stands until it is set again, also over a restart."""
+    """Say who may make an account; stands, over restarts too, until it is set again or configured anew."""
 
     policy: Literal["open", "invite", "closed"]
 

@@ -301,6 +301,15 @@ class Roles(ModerationCase):
         self.assertEqual((await self.bob.refused("bans"))[0], "forbidden")
         self.assertNotIn("ban", [row["verb"] for row in (await self.bob.do("commands"))["commands"]])
 
+    async def test_more_rights_need_the_password_again(self) -> None:
+        """A confirmation was for what the account could do then."""
+        await self.populate()
+        await self.mona.do("bans")
+        await self.carol.do("role", user="mona", role="admin")
+        self.assertIn("use admin first", (await self.mona.refused("audit"))[1])
+        await self.mona.do("admin", password=PASSWORD)
+        await self.mona.do("audit")
+
     async def test_a_demoted_moderator_can_be_banned_by_his_successor(self) -> None:
         """What he was does not protect him."""
         await self.populate()
