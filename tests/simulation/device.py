@@ -56,6 +56,7 @@ class Device:
     _clock: WorldClock
     _random: Random
     _reach: Reach
+    _dead: Callable[[Device], None]
     core: ClientCore | None = field(init=False, default=None)
     end: End | None = field(init=False, default=None)
     connection: Connection | None = field(init=False, default=None)
@@ -105,6 +106,7 @@ class Device:
         end, self.end, self.connection = self.end, None, None
         if end is not None:
             end.die()
+        self._dead(self)
 
     def jump(self, seconds: float) -> None:
         """Somebody sets the clock."""

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from encchat.errors import StoreError
 from tests.simulation.timing import WorldClock
 
-_FULL: Final = 4_096
+_FULL: Final = 600
 """Bytes on the way before the writer is asked to pause."""
 
 _LATE_NOTICE: Final = 20.0

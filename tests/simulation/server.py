@@ -24,8 +24,8 @@ from tests.simulation.disk import SlowStore
 from tests.simulation.network import End
 from tests.simulation.timing import SkewedClock, WorldClock
 
-MAX_UNSENT = 2_000
-"""Bytes for one slow reader: a few messages, so that readers fall behind often."""
+MAX_UNSENT = 300
+"""Bytes for one slow reader: two messages, so that readers fall behind often."""
 
 
 class InOrder(dict[ChatConnection, None]):

@@ -76,6 +76,7 @@ class World:
     accounts: dict[str, Account] = field(init=False, factory=dict)
     devices: list[Device] = field(init=False, factory=list)
     removed: dict[str, list[Row]] = field(init=False, factory=dict)
+    noted: list[str] = field(init=False, factory=list)
     place: Place = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -99,13 +100,29 @@ class World:
         private = X25519PrivateKey.from_private_bytes(f"{user}.{number}".encode().ljust(32, b"."))
         first = dict.fromkeys(self._keys(user), 0)
         device = Device(
-            user, number, private, first, Storage(self.random, self.options.lie), self.clock, self.random, self._reach
+            user,
+            number,
+            private,
+            first,
+            Storage(self.random, self.options.lie),
+            self.clock,
+            self.random,
+            self._reach,
+            self._note_death,
         )
         tables = self.disk.tables
         tables.add_device(self.accounts[user].id, device.key, "", 0, history)
         first[LOBBY_KEY] = tables.cursors.get((device.key, LOBBY_KEY), 0)
         self.devices.append(device)
         return device
+
+    def _note_death(self, device: Device) -> None:
+        """What a device has acknowledged it must not be able to lose."""
+        cursors = self._keyed(device, device.storage.cursors())
+        for key, first in device.first.items():
+            acknowledged, own = self.disk.tables.cursors.get((device.key, key), 0), max(first, cursors.get(key, 0))
+            if acknowledged > own:
+                self.noted.append(f"{device.name}: {key}: acknowledged {acknowledged}, and after a crash has {own}")
 
     def _make_device(self) -> None:
         user = self.random.choice(list(self.accounts))
@@ -148,7 +165,7 @@ class World:
         while not (well := self._is_well()) and self.clock.seconds() < end + REST_SECONDS:
             self.clock.run_until(self.clock.seconds() + 0.25)
         removed = {(key, row[0]) for key, rows in self.removed.items() for row in rows}
-        broken = check(self._logs(), removed, [self._told(device) for device in self.devices])
+        broken = self.noted + check(self._logs(), removed, [self._told(device) for device in self.devices])
         if not well and not broken:
             broken = [f"not at rest after {REST_SECONDS:g} s, though nothing is missing"]
         return self.outcome(broken)
