@@ -1,4 +1,4 @@
-"""A disk that gets full: a small tmpfs where one can be mounted, else a limit on the server's file sizes."""
+"""A disk that gets full: a small tmpfs where one can be mounted, and a limit on the sizes of the server's files."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ class FileSizeLimit:
         self._set(server, max(sizes))
 
     def free(self, server: ServerProcess) -> None:
-        """Without a limit again."""
-        self._set(server, resource.RLIM_INFINITY)
+        """Without a limit again; the limit of a server that was killed has gone with it."""
+        if server.exit_code is None:
+            self._set(server, resource.RLIM_INFINITY)
 
     def _set(self, server: ServerProcess, size: int) -> None:
         transport: Any = server.transport

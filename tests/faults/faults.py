@@ -16,7 +16,7 @@ from tests.faults.bench import Bench, beside
 from tests.faults.checker import EPOCH, LOBBY
 from tests.faults.clock import JumpingClock, make_clock, why_no_clock
 from tests.faults.device import Device, add_devices
-from tests.faults.disk import FileSizeLimit, small_disk
+from tests.faults.disk import FileSizeLimit, SmallDisk, small_disk
 from tests.faults.model import Model, add_models
 from tests.faults.proxy import FINE, Proxy, Weather
 from tests.processes import run_admin
@@ -135,6 +135,29 @@ async def offline_clients_killed(bench: Bench, crew: Crew, rounds: int) -> list[
     return seconds
 
 
+async def both_killed(bench: Bench, crew: Crew, rounds: int) -> list[float]:
+    """The server stops under load, clients go on with what they got, then both die: the acks were for nobody."""
+    await bench.start_server()
+    devices = [one for one in await people(bench, "clients") if isinstance(one, Device)]
+    seconds = []
+    for number in range(rounds):
+        talk = beside(bench.talk(LINES, a_second=150))
+        await bench.pause(bench.random.uniform(0.1, 0.3))
+        bench.server.signal("STOP")
+        await bench.pause(bench.random.choice([0.0, 0.1]) * bench.random.random())
+        victims = bench.random.sample(devices, bench.random.randint(1, len(devices)))
+        for device in victims:
+            await device.kill()
+        await bench.kill_server()
+        await talk
+        for device in victims:
+            device.start()
+        await bench.start_server()
+        seconds.append(await bench.settle())
+        await _ask_stores(bench, devices, number, rounds)
+    return seconds
+
+
 async def _ask_stores(bench: Bench, devices: Sequence[Device], number: int, rounds: int) -> None:
     """A store shows its newest messages only, so it is asked now and then."""
     if number % 5 == 4 or number == rounds - 1:
@@ -184,7 +207,15 @@ async def disk_is_full(bench: Bench, crew: Crew, rounds: int) -> list[float]:
     disk = small_disk(bench.test)
     if disk is not None:
         bench.data_dir = disk.path / "data"
-    full = disk or FileSizeLimit()
+    return await _without_space(bench, crew, rounds, disk or FileSizeLimit())
+
+
+async def files_may_not_grow(bench: Bench, crew: Crew, rounds: int) -> list[float]:
+    """The same by a limit on the server's files, which needs no right to mount."""
+    return await _without_space(bench, crew, rounds, FileSizeLimit())
+
+
+async def _without_space(bench: Bench, crew: Crew, rounds: int, full: SmallDisk | FileSizeLimit) -> list[float]:
     await bench.start_server()
     devices = await people(bench, crew)
     seconds = []
@@ -200,8 +231,12 @@ async def disk_is_full(bench: Bench, crew: Crew, rounds: int) -> list[float]:
                 break
         else:
             raise AssertionError(f"seed {bench.seed}: nobody was told that the disk is full\n{bench.state()}")
-        full.free(bench.server)
         bench.padding = ""
+        if dies := bench.random.random() < 0.3:
+            await bench.kill_server()
+        full.free(bench.server)
+        if dies:
+            await bench.start_server()
         seconds.append(await bench.settle())
     return seconds
 
@@ -319,10 +354,12 @@ FAULTS: Sequence[Fault] = (
     Fault("admin-kill", "encchat-admin edits the store, then the same", "models", 20, 2, server_killed_after_admin),
     Fault("client-kill", "kill -9 of clients, sending and receiving", "clients", 50, 3, clients_killed),
     Fault("client-kill-offline", "kill -9 of clients whose messages wait", "clients", 20, 2, offline_clients_killed),
+    Fault("both-kill", "kill -9 of server and clients together", "clients", 20, 2, both_killed),
     Fault("line-bad", "connections cut at random bytes, split, merged, delayed", "clients", 25, 2, line_is_bad),
     Fault("line-bad-models", "the same with model clients", "models", 25, 2, line_is_bad),
     Fault("line-slow", "segments split, merged, delayed", "clients", 10, 1, line_is_slow),
     Fault("disk-full", "the server's disk is full, then has room again", "clients", 10, 1, disk_is_full),
+    Fault("file-limit", "the server's files may not grow, then may", "models", 10, 1, files_may_not_grow),
     Fault("server-stop", "SIGSTOP and SIGCONT of the server", "clients", 10, 1, server_stopped),
     Fault("client-stop", "SIGSTOP and SIGCONT of clients", "clients", 10, 1, clients_stopped),
     Fault("clock", "the clocks of server and clients jump", "clients", 15, 2, clock_jumps),

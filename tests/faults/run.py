@@ -7,6 +7,7 @@ from typing import Any
 from unittest import SkipTest
 
 from attrs import frozen
+from twisted.internet.error import ConnectError
 
 from tests.faults.bench import Bench
 from tests.faults.checker import Problem, Verdict
@@ -50,7 +51,14 @@ async def run_fault(test: Any, fault: Fault, rounds: int, seed: str) -> Result:
     except SkipTest as skip:
         return Result(fault, seed, rounds, skipped=str(skip))
     except AssertionError as error:
-        sent = sum(len(device.told.sent) for device in bench.devices)
-        problem = Problem("lost", "the run did not come to its end")
-        return Result(fault, seed, rounds, Verdict(sent, (problem,)), took=time.monotonic() - began, broke=str(error))
+        return Result(fault, seed, rounds, await _judged(bench), took=time.monotonic() - began, broke=str(error))
     return Result(fault, seed, rounds, verdict, tuple(seconds), time.monotonic() - began)
+
+
+async def _judged(bench: Bench) -> Verdict:
+    """What can be said of a run that broke off: the server may not even answer."""
+    try:
+        return await bench.verdict()
+    except (AssertionError, ConnectError):
+        sent = sum(len(device.told.sent) for device in bench.devices)
+        return Verdict(sent, (Problem("lost", "the server does not show its log"),))

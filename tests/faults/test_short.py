@@ -45,6 +45,10 @@ class FaultTests(TestCase):
         """A client that said `waiting` and was killed sends it when it is started again."""
         await self._holds("client-kill-offline")
 
+    async def test_nothing_is_lost_or_shown_twice_when_both_die(self) -> None:
+        """The clients' acks never reached the server; their stores know better."""
+        await self._holds("both-kill")
+
     async def test_nothing_is_lost_on_a_bad_line(self) -> None:
         """Connections end at any byte and come back; what was on its way goes again, once."""
         await self._holds("line-bad")
@@ -60,6 +64,10 @@ class FaultTests(TestCase):
     async def test_a_full_disk_is_told_and_passes(self) -> None:
         """Senders are refused in words; nothing that was sent before is lost; with space again all goes on."""
         await self._holds("disk-full")
+
+    async def test_a_limit_on_files_is_told_and_passes(self) -> None:
+        """Like a full disk."""
+        await self._holds("file-limit")
 
     async def test_a_stopped_server_goes_on(self) -> None:
         """For longer than the keepalive or not."""
