@@ -135,7 +135,7 @@ class Inbox:
     # What comes ---------------------------------------------------------------------------------
     def receive(self, said: wire.Message) -> None:
         """Somebody, perhaps another device of this account, said something just now."""
-        if not _sound(said):
+        if not _sound(said.conversation, said.seq, said.time):
             return
         message = stored(said)
         log = self._log(message.conversation)
@@ -148,6 +148,8 @@ class Inbox:
 
     def accepted(self, message: StoredMessage) -> None:
         """The server has accepted this device's own message."""
+        if not _sound(message.conversation, message.seq, message.time):
+            return
         log = self._log(message.conversation)
         log.latest = max(log.latest, message.seq)
         self._ledger.keep(message)
@@ -209,6 +211,8 @@ class Inbox:
             self._settle(log)
 
     def _learn(self, entry: wire.ConversationEntry) -> None:
+        if not (_sound(entry.conversation, 1, 0) and 0 <= entry.cursor <= MAX_REQUEST_ID):
+            return
         log = self._log(entry.conversation)
         log.name = entry.conversation
         if log.cursor is None:
@@ -250,7 +254,11 @@ class Inbox:
         before, last = log.cursor or 0, min(page.last_seq, MAX_REQUEST_ID)
         log.latest = max(log.latest, last)
         for said in page.messages:
-            if _sound(said) and said.conversation == page.conversation and said.seq > (log.cursor or 0):
+            if (
+                _sound(said.conversation, said.seq, said.time)
+                and said.conversation == page.conversation
+                and said.seq > (log.cursor or 0)
+            ):
                 self._take(log, said.seq, stored(said), missed=log.missed)
         self._skip_removed(log, None if page.messages else last)
         log.ahead = {seq: message for seq, message in log.ahead.items() if seq > (log.cursor or 0)}
@@ -276,13 +284,9 @@ class Inbox:
             self._fail(answer, label)
 
 
-def _sound(said: wire.Message) -> bool:
-    """Whether its numbers and names are such as a server gives; a broken one must not break the store."""
-    return (
-        1 <= said.seq <= MAX_REQUEST_ID
-        and abs(said.time) <= MAX_REQUEST_ID
-        and 1 <= len(said.conversation) <= MAX_NAME + 1
-    )
+def _sound(conversation: str, seq: int, time: int) -> bool:
+    """Whether these are such as a server gives; broken ones must not break the store, or the requests about them."""
+    return 1 <= seq <= MAX_REQUEST_ID and abs(time) <= MAX_REQUEST_ID and 1 <= len(conversation) <= MAX_NAME + 1
 
 
 def stored(said: wire.Message) -> StoredMessage:

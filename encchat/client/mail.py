@@ -90,6 +90,8 @@ class Mail:
         check_body(message.body)
         if len(self._outbox) >= MAX_OUTBOX:
             raise OverloadedError(f"{MAX_OUTBOX} messages wait to be sent already: wait for some of them")
+        # Now, while it can be refused: in the outbox it would stand in the way of all that come after it.
+        self._requests.check(wire.Send, ulid=message.ulid, conversation=message.conversation, body=message.body)
         pending = _Pending(label, message, done)
         self._outbox[message.ulid] = pending
         self._ledger.queue(message)

@@ -43,12 +43,16 @@ class Requests:
 
     def send(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
         """Make a request; raise `UsageError` if a field is over its limit, before anything is sent."""
+        self._expect(self.check(kind, **fields), done)
+
+    def check(self, kind: type[wire.Request], **fields: Any) -> bytes:
+        """The line that `send` would make; raise `UsageError` as it does."""
         try:
             line = wire.encode(kind(id=self._next_id, **fields))
             msgspec.json.decode(line, type=kind)
         except (msgspec.MsgspecError, UnicodeEncodeError) as error:
             raise UsageError(_over_limit(error)) from None
-        self._expect(line, done)
+        return line
 
     def send_generic(self, verb: str, fields: Mapping[str, Value], done: Done) -> None:
         """Make a request that only the server knows; ``type`` and ``id`` are ours whatever ``fields`` says."""

@@ -170,7 +170,7 @@ class Runner:
         self._prepare_key()
         if self._who.known_device and self._server.pin is not None:
             await self._open_store(self._server.pin, self._who.user)
-        waits, deadline = self._waits(), self._reactor.seconds() + self._patience.first
+        waits, deadline = retry_waits(self._chance), self._reactor.seconds() + self._patience.first
         while not self._core.finished:
             try:
                 await self._connect_and_log_in()
@@ -178,7 +178,7 @@ class Runner:
                 failure = error
             else:
                 failure = await self._stay()
-                waits, deadline = self._waits(), self._reactor.seconds() + self._patience.later
+                waits, deadline = retry_waits(self._chance), self._reactor.seconds() + self._patience.later
             await self._wait(failure, waits, deadline)
 
     def _prepare_key(self) -> None:
@@ -262,17 +262,18 @@ class Runner:
         self.pump()
         await deferLater(self._reactor, seconds)
 
-    def _waits(self) -> Iterator[float]:
-        """Seconds between attempts, each up to twice the last, up to a limit, less what chance takes off."""
-        wait = RETRY_FIRST_SECONDS
-        while True:
-            yield wait * (1 - RETRY_JITTER * self._chance())
-            wait = min(2 * wait, RETRY_MAX_SECONDS)
-
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.hang_up(self._reactor)
+
+
+def retry_waits(chance: Callable[[], float]) -> Iterator[float]:
+    """Seconds between attempts: doubling up to a limit, less a part left to ``chance`` (0 to 1), for ever."""
+    wait = RETRY_FIRST_SECONDS
+    while True:
+        yield wait * (1 - RETRY_JITTER * chance())
+        wait = min(2 * wait, RETRY_MAX_SECONDS)
 
 
 def _may_pass(failure: EncchatError) -> bool:

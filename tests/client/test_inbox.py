@@ -225,6 +225,13 @@ class Syncing(SynchronousTestCase):
         table.say(said(MAX_REQUEST_ID), said(MAX_REQUEST_ID + 1), said(1, ""), said(1, "@" + "x" * 99))
         self.assertEqual(shown(table), [MAX_REQUEST_ID])
 
+    def test_a_cursor_no_server_gives_does_no_harm(self) -> None:
+        """An entry with one is passed over, so that it is never acknowledged: n is taken, n+1 is not."""
+        for cursor in (-1, 0, MAX_REQUEST_ID, MAX_REQUEST_ID + 1, 2**63):
+            table = self.listed(entry("@bob", last=7, cursor=cursor), store=MemoryStore(durable=True))
+            table.say(said(1))
+            self.assertEqual(table.verbs(), ["sync", "ack"] if cursor == 0 else ["ack"])
+
 
 class Own(SynchronousTestCase):
     """Messages of this account."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,36 @@ class Keeping(TestCase):
         self.assertEqual((await alice.wait_for("found"))["messages"], [])
         past = await alice.wait_for("history", conversation="lobby")
         self.assertEqual([(one["text"], one["from"]) for one in past["messages"]], [("the lazy dog", "alice")])
+
+    async def test_a_store_that_cannot_be_written_ends_the_client_with_7(self) -> None:
+        """Nothing is said or shown that is not kept; with room again it goes on where it was."""
+        server = await start_server(self, "--registration", "open")
+        home = directory(self)
+        alice, bob = await self.here(server, "alice"), await self.here(server, "bob", home)
+        alice.type("/msg bob one")
+        await bob.wait_for("message", text="one")
+        [store] = (home / "messages").rglob("*.sqlite")
+        transport: Any = bob.transport
+        full = store.with_name(store.name + "-wal").stat().st_size
+        resource.prlimit(transport.pid, resource.RLIMIT_FSIZE, (full, full))
+        alice.type("/msg bob two")
+        await bob.wait_for("error", code="store")
+        self.assertEqual(await bob.exits(), Exit.LOCAL)
+        self.assertEqual([line["text"] for line in bob.seen if line["event"] == "message"], ["one"])
+        bob = await self.here(server, "bob", home)
+        await bob.wait_for("message", text="two", missed=True)
+
+    async def test_a_damaged_store_ends_the_client_with_7(self) -> None:
+        """It is named, and not replaced."""
+        server = await start_server(self, "--registration", "open")
+        home = directory(self)
+        await self.leaves(await self.here(server, "alice", home))
+        [store] = (home / "messages").rglob("*.sqlite")
+        store.write_bytes(b"damaged" * 1000)
+        alice = start_client(self, server.address, "--user", "alice", home=home, environ=PASSWORD)
+        self.assertIn(str(store), (await alice.wait_for("error", code="store"))["text"])
+        self.assertEqual(await alice.exits(), Exit.LOCAL)
+        self.assertEqual(store.read_bytes(), b"damaged" * 1000)
 
     async def test_a_huge_pipe_is_read_as_fast_as_it_is_accepted(self) -> None:
         """All of it arrives, in order, though only so much waits at a time."""

@@ -32,9 +32,12 @@ class Index:
 
     def add(self, messages: Iterable[StoredMessage]) -> None:
         """Take messages in."""
-        for message in messages:
-            self._connection.execute("INSERT INTO texts(rowid, body) VALUES (?, ?)", (len(self._places), message.body))
-            self._places.append((message.conversation, message.seq))
+        new, first = list(messages), len(self._places)
+        self._connection.execute("BEGIN")
+        rows = ((number, message.body) for number, message in enumerate(new, first))
+        self._connection.executemany("INSERT INTO texts(rowid, body) VALUES (?, ?)", rows)
+        self._connection.execute("COMMIT")
+        self._places += [(message.conversation, message.seq) for message in new]
 
     def find(self, text: str, count: int) -> list[Place]:
         """The places added last whose texts have all the words, first added first."""
