@@ -7,12 +7,12 @@ from attrs import define
 
 @define(eq=False)
 class Bucket:
-    """Earns ``rate`` units a second up to ``burst``; may go into debt, which `wait` turns into a time."""
+    """Earns ``rate`` units a second up to ``burst``; what it owes, ``units`` below 0, `wait` turns into a time."""
 
     rate: float
     burst: float
     _filled_at: float
-    _units: float
+    units: float
 
     @classmethod
     def full(cls, rate: float, burst: float, now: float) -> Bucket:
@@ -21,25 +21,25 @@ class Bucket:
 
     def spend(self, cost: float) -> bool:
         """Take ``cost`` units; False if `wait` must be asked how long until the debt is earned."""
-        self._units -= cost
-        return self._units >= 0
+        self.units -= cost
+        return self.units >= 0
 
     def wait(self, now: float) -> float:
         """Seconds until nothing is owed, 0.0 if nothing is; ``now`` in seconds of any steady clock."""
         self._earn(now)
-        return max(0.0, -self._units / self.rate)
+        return max(0.0, -self.units / self.rate)
 
     def is_full(self, now: float) -> bool:
         """Whether it holds its burst, so that a new one would be the same."""
         self._earn(now)
-        return self._units >= self.burst
+        return self.units >= self.burst
 
     def change(self, rate: float, burst: float, now: float) -> None:
         """Another rate and burst from ``now`` on; what was spent stays spent."""
         self._earn(now)
-        self._units += burst - self.burst
+        self.units += burst - self.burst
         self.rate, self.burst = rate, burst
 
     def _earn(self, now: float) -> None:
-        self._units = min(self.burst, self._units + max(0.0, now - self._filled_at) * self.rate)
+        self.units = min(self.burst, self.units + max(0.0, now - self._filled_at) * self.rate)
         self._filled_at = now
