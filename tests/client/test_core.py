@@ -12,8 +12,8 @@ from encchat.client import events
 from encchat.client.core import State
 from encchat.client.screen import iso_time
 from encchat.client.store import Changes, MemoryStore
-from encchat.errors import StoreError
-from encchat.limits import MAX_BODY, MAX_ENCODED_BODY, MAX_KNOWN_NAMES, MAX_LINE, MAX_OUTBOX, MAX_WAITING
+from encchat.errors import StoreError, UsageError
+from encchat.limits import MAX_BODY, MAX_ENCODED_BODY, MAX_KNOWN_NAMES, MAX_LINE, MAX_NAME, MAX_OUTBOX, MAX_WAITING
 from tests.client.table import Table, new_core, ready
 
 
@@ -252,6 +252,19 @@ class Sending(SynchronousTestCase):
             table.lose()
             table.type(*lines)
             table.log_in()
+
+
+class Refused(SynchronousTestCase):
+    """What could never be sent."""
+
+    def test_a_message_to_a_name_that_cannot_be_does_not_enter_the_outbox(self) -> None:
+        """It would be refused here after every login, and nothing behind it would ever be sent."""
+        for connected in (True, False):
+            table = ready(store=MemoryStore(durable=True)) if connected else Table()
+            with self.assertRaises(UsageError):
+                table.core.say("/msg", "@" + "x" * (MAX_NAME + 1), "hello")
+            table.core.say("/msg", "@" + "x" * MAX_NAME, "hello")
+            self.assertEqual(table.core.unaccepted, 1)
 
 
 class Order(SynchronousTestCase):
