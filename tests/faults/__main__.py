@@ -28,15 +28,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-async def run(faults: Sequence[Fault], rounds: int | None, seed: str) -> list[Result]:
-    """Each in its own directory, one after the other; tells of each on stderr."""
+async def run(reactor: Any, faults: Sequence[Fault], rounds: int | None, seed: str) -> list[Result]:
+    """Each in its own directory, one after the other; tells of each on stderr. Ctrl+C leaves nothing behind."""
     results = []
+    interrupted: list[bool] = []
+    reactor.addSystemEventTrigger("before", "shutdown", interrupted.append, True)
     for fault in faults:
         shelter = Shelter()
+        reactor.addSystemEventTrigger("before", "shutdown", lambda it=shelter: Deferred.fromCoroutine(it.close()))
         try:
             result = await run_fault(shelter, fault, rounds or fault.rounds, seed)
         finally:
             await shelter.close()
+        if interrupted:
+            raise SystemExit("interrupted: nothing is decided or written")
         results.append(result)
         state = result.skipped or ("good" if result.good else result.report())
         print(f"{fault.name}: {result.rounds} rounds in {result.took:.0f} s: {state}", file=sys.stderr, flush=True)
@@ -47,7 +52,7 @@ async def main(reactor: Any) -> None:
     """Run what the command line says; the exit code is 1 if a promise was broken."""
     options = parser().parse_args()
     faults = [fault for fault in FAULTS if options.only is None or fault.name in options.only]
-    results = await run(faults, options.rounds, options.seed)
+    results = await run(reactor, faults, options.rounds, options.seed)
     print(table.table(results))
     if options.write:
         table.write(results)
