@@ -211,7 +211,7 @@ class Keeping(TestCase):
         self.assertEqual(await alice.exits(), Exit.FINE)
         sent = [line["seq"] for line in alice.seen if line["event"] == "sent"]
         self.assertEqual(sent, list(range(1, count + 1)))
-        self.assertEqual(alice.seen[-1]["event"], "users")
+        await alice.wait_for("users")
 
     async def test_a_banned_account_ends_with_5(self) -> None:
         """When it is banned, and at every login after that."""
