@@ -211,6 +211,7 @@ class ClientCore:
     def _settled(self, conversation: str) -> None:
         self._names.meet(conversation)
         self._do_what_waits()
+        self._leave_if_idle()
 
     def _must_wait(self) -> bool:
         return self.state is State.STARTING or self._waiting_for is not None or self._has_enough

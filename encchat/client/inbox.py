@@ -7,8 +7,8 @@ conversations, which tells of gaps nobody has heard of; until then everything wa
 
     UNLISTED --conversations--> LIVE --connection lost, or behind--> UNLISTED
 
-This client's own messages come as the answer to their `send`, and may come in a page as well. Their places count like
-any other; they are shown as messages only if another device sent them.
+This client's own messages come as the answer to their `send`, or in a page if that answer was lost, or is late; one is
+as good as the other. Their places count like any other; they are shown as messages only if another device sent them.
 
 What was committed is acknowledged, one `ack` of a conversation under way at a time, and only if the store is durable:
 the server's cursor of this device is never before what the device could lose.
@@ -73,14 +73,14 @@ class Asks(Protocol):
 class Inbox:
     """See the module's theory of operation.
 
-    ``mine`` tells an own message, ``waiting`` a ULID in the outbox of this device, ``show(message, missed)`` shows
-    one that is new, ``fail`` shows a refusal.
+    ``mine`` tells an own message, ``waited`` whether it was in the outbox of this device, which it leaves by that;
+    ``show(message, missed)`` shows one that is new, ``fail`` shows a refusal.
     """
 
     _ledger: Ledger
     _ask: Asks
     _mine: Callable[[StoredMessage], bool]
-    _waiting: Callable[[str], bool]
+    _waited: Callable[[StoredMessage], bool]
     _show: Callable[[StoredMessage, bool], None]
     _fail: Callable[[wire.Error, str], None]
     _state: State = field(init=False, default=State.UNLISTED)
@@ -175,19 +175,17 @@ class Inbox:
             self._sync(log)
 
     def _take(self, log: Log, seq: int, message: StoredMessage | None, *, missed: bool) -> None:
-        self._move(log, seq)
-        if message is None:
-            return
-        if not self._mine(message):
-            new = True
-        elif self._waiting(message.ulid):
-            new = False  # the answer to its `send` shows it, now or after the next login
-            self._ledger.keep(message)
-        else:
-            new = not self._ledger.holds(message.conversation, seq)
-        if new:
+        if message is not None and not (self._mine(message) and self._known(message)):
             self._ledger.keep(message)
             self._show(message, missed)
+        self._move(log, seq)
+
+    def _known(self, message: StoredMessage) -> bool:
+        """Whether an own message is this device's: accepted before, or just now, as its being here proves."""
+        if self._waited(message):
+            self._ledger.keep(message)
+            return True
+        return self._ledger.holds(message.conversation, message.seq)
 
     def _move(self, log: Log, seq: int) -> None:
         log.cursor = seq

@@ -31,7 +31,7 @@ class Mail:
     """What `encchat.client.core` does with messages.
 
     ``show`` takes what is to be shown, ``fail(code, text, label)`` a refusal; ``settled`` is told of each message that
-    has left the outbox, by the name of its conversation.
+    has left the outbox, by the name of its conversation, after the commit.
     """
 
     _store: Store
@@ -50,7 +50,7 @@ class Mail:
             self._ledger,
             self._requests.send_quietly,
             lambda message: folded(message.sender) == folded(self.user),
-            lambda ulid: ulid in self._outbox,
+            self._waited,
             lambda message, missed: self._show(screen.message(message, missed=missed)),
             lambda answer, label: self._fail(answer.code, answer.text, label),
         )
@@ -116,20 +116,35 @@ class Mail:
         )
 
     def _answered(self, pending: _Pending, answer: Answer) -> None:
+        message = pending.message
         if isinstance(answer, wire.Error) and answer.code == NotConnectedError.code:
             return
+        if message.ulid in self._outbox:  # else a page has told already what became of it
+            if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
+                self.inbox.accepted(self._said(message, answer.result))
+            self._settle(pending, answer)
+
+    def _waited(self, message: StoredMessage) -> bool:
+        """A message of this account has come from the server; whether it is one that waits here."""
+        pending = self._outbox.get(message.ulid)
+        if pending is None:
+            return False
+        sent = wire.Sent(ulid=message.ulid, conversation=message.conversation, seq=message.seq, time=message.time)
+        self._settle(pending, wire.Ok(id=0, result=sent))
+        return True
+
+    def _settle(self, pending: _Pending, answer: Answer) -> None:
         message, done, conversation = pending.message, pending.done, pending.message.conversation
-        self._outbox.pop(message.ulid, None)
+        del self._outbox[message.ulid]
         self._ledger.settle(message.ulid)
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
             conversation = answer.result.conversation
-            self.inbox.accepted(self._said(message, answer.result))
             self._show(screen.sent(answer.result))
         elif done is None and isinstance(answer, wire.Error):
             self._fail(answer.code, f"not sent: {answer.text}", pending.label)
         if done is not None:
             self._ledger.afterwards(lambda: done(answer))
-        self._settled(conversation)
+        self._ledger.afterwards(lambda: self._settled(conversation))
 
     def _said(self, message: Outgoing, sent: wire.Sent) -> StoredMessage:
         """This client's own message as it is kept."""

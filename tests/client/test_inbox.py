@@ -266,6 +266,20 @@ class Own(SynchronousTestCase):
             table.type("/history")
             self.assertEqual([one.seq for one in table.last().messages], [1, 2, 3])  # type: ignore[attr-defined]
 
+    def test_an_own_message_in_a_page_is_accepted_whatever_is_answered_then(self) -> None:
+        """The answer to its first sending was lost; the second one is refused, for the server cannot write now."""
+        table = ready()
+        table.type("hello")
+        ulid = table.sent[0]["ulid"]
+        table.lose()
+        table.log_in(conversations=[entry("lobby", last=1)])
+        asked = table.take("sync")
+        page = wire.Page(conversation="lobby", messages=[said(1, sender="alice", ulid=ulid)], last_seq=1)
+        table.say(wire.Ok(id=asked["id"], result=page))
+        self.assertEqual(table.last(), events.Sent(ulid=ulid, conversation="lobby", seq=1))
+        table.refuse("send", "internal", "the disk is full")
+        self.assertEqual((table.texts(events.Error), table.core.unaccepted, shown(table)), ([], 0, []))
+
     def test_an_own_message_kept_ahead_of_the_cursor_is_known_after_a_restart(self) -> None:
         """It is not taken for another device's."""
         store = MemoryStore(durable=True)
