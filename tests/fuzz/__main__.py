@@ -18,7 +18,7 @@ _CHILD = """
 import sys, atheris
 with atheris.instrument_imports(include=["encchat"]):
     from tests.fuzz.harnesses import HARNESSES
-atheris.Setup(sys.argv[1:], HARNESSES[{name!r}])
+atheris.Setup(sys.argv, HARNESSES[{name!r}])
 atheris.Fuzz()
 """
 
