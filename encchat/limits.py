@@ -71,7 +71,7 @@ REQUEST_BURST: Final = 1_000.0
 """Cost units a connection can save up: a pasted file of a thousand lines goes at once."""
 
 BYTES_PER_UNIT: Final = 1_024
-"""Bytes off the wire that cost as much as one request: 200 kilobytes a second, a megabyte at once, whatever they say."""
+"""Bytes off the wire that cost as much as one request: 200 kilobytes a second, a megabyte at once."""
 
 ACCOUNT_SHARE: Final = 4.0
 """Connections' worth of requests that all devices of one account may spend together."""
