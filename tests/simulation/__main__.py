@@ -67,8 +67,8 @@ def report(totals: Totals) -> str:
 def table(totals: Totals) -> str:
     """For docs/reliability.md."""
     rows = [
-        "Made by `python -m tests.simulation --write`: server, clients, network and faults in one process, from one seed",
-        "a run; slow, cut and jumping as each seed draws it. `--runs 1 --seed S` replays a run exactly.",
+        "Made by `python -m tests.simulation --write`: server, clients, network and faults in one process, from one",
+        "seed a run; slow, cut and jumping as each seed draws it. `--runs 1 --seed S` replays a run exactly.",
         "",
         "| runs | a minute | messages | shown to others | faults | longest recovery | runs that broke a promise |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
