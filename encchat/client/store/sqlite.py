@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +37,9 @@ class File:
 
     def __attrs_post_init__(self) -> None:
         with self.errors("opened"):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's files take its mode
+            # SQLite's files take its mode. Closing one that is open elsewhere here would drop SQLite's locks on it.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             self._connection = sqlite3.connect(self.path, timeout=STORE_BUSY_SECONDS, isolation_level=None)
             try:
                 self._prepare()
