@@ -40,9 +40,9 @@ async def sync(context: Context, request: wire.Sync) -> wire.Page:
     """In order, so that a connection has one page on its way at a time, however many it asks for."""
     log = await _log(context, request.conversation)
     store = context.services.store
-    # The end is read after the messages: one that is stored in between must not pass for the last.
-    past, tail = await gatherResults(
-        [store.history(log.key, request.after, request.limit), store.conversation(log.key)]
+    # The end is read before the messages: an empty page then says that nothing is kept up to that end.
+    tail, past = await gatherResults(
+        [store.conversation(log.key), store.history(log.key, request.after, request.limit)]
     )
     messages = _fitting([_message(log.name, one) for one in past])
     return wire.Page(conversation=log.name, messages=messages, last_seq=tail.last_seq if tail else 0)
