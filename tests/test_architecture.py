@@ -52,6 +52,8 @@ NO_TWISTED = (
     "encchat.client.events",
     "encchat.client.render",
     "encchat.client.text",
+    "encchat.client.typed",
+    "encchat.client.world",
 )
 """Packages and modules that know no Twisted, directly or through what they import."""
 

@@ -14,36 +14,37 @@ accepted, however often the connection is lost meanwhile), QUITTING (the person 
 accepted, but not over a lost connection), FINISHED.
 
 Lines are done in the order they were typed. Those typed before the first login, or behind a request that
-decides what they mean (`_ORDERED`: who a bare line goes to, what may be done), wait in ``_typed_ahead``.
+decides what they mean (who a bare line goes to, what may be done), wait in `encchat.client.typed`.
 
 A message stays in the outbox until the server has accepted it; after a reconnect, or by the next client on the same
 store, it goes again under the same ULID, which the server answers with the same seq. Everything else that waits for
 an answer when the connection goes is answered by an error here, because doing it again later could surprise.
 
-What comes in is sorted by `encchat.client.inbox`. Whatever a turn changes in the store waits in the ledger, and
-`lines_to_send` and `events_to_show` commit it before they give anything away: a message is in the outbox before it
-is on the wire, a received one is kept and the cursor moved before it is shown and acknowledged.
+Messages that come in are sorted by `encchat.client.inbox`, all else the server says is known and shown by
+`encchat.client.world`. Whatever a turn changes in the store waits in the ledger, and `lines_to_send` and
+`events_to_show` commit it before they give anything away: a message is in the outbox before it is on the wire, a
+received one is kept and the cursor moved before it is shown and acknowledged.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field, frozen
 
 from encchat import wire
-from encchat.client import events, screen
+from encchat.client import events
 from encchat.client.classic import from_classic
-from encchat.client.commands import Suggestion, complete, label_of, run_command, typed_commands
+from encchat.client.commands import Suggestion, complete, label_of
 from encchat.client.generic import Value, typed_verb
 from encchat.client.mail import Mail
-from encchat.client.place import KnownNames, Place
 from encchat.client.requests import Answer, Done, Requests
 from encchat.client.store import MemoryStore, Outgoing, Store
+from encchat.client.typed import TypedAhead, is_quit, run_line
 from encchat.client.ulids import UlidMaker
+from encchat.client.world import World
 from encchat.errors import (
     EncchatError,
     MalformedRequestError,
@@ -53,9 +54,6 @@ from encchat.errors import (
     UnknownCommandError,
 )
 from encchat.limits import MAX_WAITING
-
-_SECURE: Final = "secure:"
-_ORDERED: Final[frozenset[type[wire.Request]]] = frozenset({wire.Connect, wire.Goodbye, wire.Admin})
 
 
 class State(Enum):
@@ -100,24 +98,18 @@ class ClientCore:
     _store: Store = field(factory=MemoryStore)
     state: State = field(init=False, default=State.STARTING)
     ending: Ending = field(init=False, default=Ending.STAYING)
-    user: str = field(init=False, default="")
-    presence: wire.Presence = field(init=False, default="OFFLINE")
-    kicked: wire.Kicked | None = field(init=False, default=None)
-    server_commands: dict[str, wire.CommandEntry] = field(init=False, factory=dict)
-    _closing_reason: str = field(init=False, default="")
-    _place: Place = field(init=False, factory=Place)
-    _waiting_for: type[wire.Request] | None = field(init=False, default=None)
     _requests: Requests = field(init=False, factory=Requests)
-    _typed_ahead: deque[str] = field(init=False, factory=deque)
-    _names: KnownNames = field(init=False, factory=KnownNames)
+    _ahead: TypedAhead = field(init=False, factory=TypedAhead)
     _question: Question | None = field(init=False, default=None)
     _events: list[events.ScreenEvent] = field(init=False, factory=list)
     _next_ulid: UlidMaker = field(init=False)
+    _world: World = field(init=False)
     _mail: Mail = field(init=False)
     _broken: StoreError | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._next_ulid = UlidMaker(self._clock, self._random)
+        self._world = World(self._show)
         self._mail = Mail(self._store, self._requests, self._show, self.show_error, self._settled)
 
     def use(self, store: Store) -> None:
@@ -142,14 +134,34 @@ class ClientCore:
         return taken
 
     @property
+    def user(self) -> str:
+        """The name this client is logged in under."""
+        return self._world.user
+
+    @property
+    def presence(self) -> wire.Presence:
+        """How others see this account."""
+        return self._world.presence
+
+    @property
+    def kicked(self) -> wire.Kicked | None:
+        """Who ended this client's connections, if anybody did."""
+        return self._world.kicked
+
+    @property
+    def server_commands(self) -> Mapping[str, wire.CommandEntry]:
+        """The server's commands that are not in `encchat.client.commands.COMMANDS`, by how they are typed."""
+        return self._world.server_commands
+
+    @property
     def conversation(self) -> str:
         """Where a bare line goes."""
-        return self._place.conversation
+        return self._world.conversation
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits: no line typed ahead, no message unaccepted, no request unanswered."""
-        return not (self._typed_ahead or self._mail.unaccepted or self._requests)
+        return not (self._ahead or self._mail.unaccepted or self._requests)
 
     @property
     def waiting(self) -> int:
@@ -159,7 +171,7 @@ class ClientCore:
     @property
     def full(self) -> bool:
         """Whether so much waits that nothing more should be read from a pipe."""
-        return self._mail.unaccepted + len(self._typed_ahead) >= MAX_WAITING
+        return self._mail.unaccepted + len(self._ahead) >= MAX_WAITING
 
     @property
     def finished(self) -> bool:
@@ -169,7 +181,7 @@ class ClientCore:
     @property
     def unaccepted(self) -> int:
         """How many messages and lines the server has not taken yet."""
-        return self._mail.unaccepted + sum(not _is_quit(line) for line in self._typed_ahead)
+        return self._mail.unaccepted + self._ahead.unaccepted
 
     @property
     def sync_refused(self) -> bool:
@@ -194,7 +206,7 @@ class ClientCore:
         if self.classic:
             line = from_classic(line)
         if self._must_wait() and not self._may_go_ahead(line):
-            self._typed_ahead.append(line)
+            self._ahead.add(line)
         else:
             self._do(line)
         self._leave_if_idle()
@@ -206,15 +218,15 @@ class ClientCore:
 
     def complete(self, typed: str) -> list[Suggestion]:
         """The words that fit at the end of ``typed``."""
-        return complete(typed, self._names.all(), self.server_commands)
+        return complete(typed, self._world.known_names, self.server_commands)
 
     def _settled(self, conversation: str) -> None:
-        self._names.meet(conversation)
+        self._world.meet(conversation)
         self._do_what_waits()
         self._leave_if_idle()
 
     def _must_wait(self) -> bool:
-        return self.state is State.STARTING or self._waiting_for is not None or self._has_enough
+        return self.state is State.STARTING or self._ahead.waiting_for is not None or self._has_enough
 
     @property
     def _has_enough(self) -> bool:
@@ -223,38 +235,27 @@ class ClientCore:
 
     def _may_go_ahead(self, line: str) -> bool:
         """Leaving does not wait where a person sits, nor when it is said twice."""
-        return _is_quit(line) and (self.interactive or any(map(_is_quit, self._typed_ahead)))
+        return is_quit(line) and (self.interactive or self._ahead.quits)
 
     def _do_what_waits(self) -> None:
-        while self._typed_ahead and not self._must_wait():
-            self._do(self._typed_ahead.popleft())
+        while self._ahead and not self._must_wait():
+            self._do(self._ahead.take())
 
     def _do(self, line: str) -> None:
-        if self.ending >= Ending.QUITTING and not _is_quit(line):
+        if self.ending >= Ending.QUITTING and not is_quit(line):
             return
         try:
-            self._run(line)
+            run_line(self, line)
         except EncchatError as error:
             named = isinstance(error, UnknownCommandError)
             self.show_error(error.code, error.text, "" if named else label_of(line))
-
-    def _run(self, line: str) -> None:
-        if line.startswith("//"):
-            self.say("", self.conversation, line[1:])
-        elif line.startswith("/"):
-            run_command(self, line)
-        elif line.startswith(_SECURE):
-            run_command(self, f"/secure {line.removeprefix(_SECURE).strip()}")
-        elif line.strip():
-            self.say("", self.conversation, line)
 
     # What commands do (encchat.client.commands.Actor) ---------------------------------------------
     def ask(self, label: str, kind: type[wire.Request], **fields: Any) -> None:
         """Send a request; its answer is shown."""
         self._needs_connection()
         self.request(kind, lambda answer: self._answered(label, kind, fields, answer), **fields)
-        if kind in _ORDERED:
-            self._waiting_for = kind
+        self._ahead.asked(kind)
 
     def ask_server(self, verb: str, fields: Mapping[str, Value]) -> None:
         """Send a command that only the server knows."""
@@ -295,8 +296,7 @@ class ClientCore:
 
     def go(self, conversation: str) -> None:
         """Bare lines go to ``conversation`` from now on."""
-        self._place.conversation = conversation
-        self.notice(f"what you type goes to {conversation} now")
+        self._world.go(conversation)
 
     def confirm_admin(self, password: str) -> None:
         """Confirm the password for admin commands; an empty one is asked for."""
@@ -331,15 +331,8 @@ class ClientCore:
 
     def _go_away(self) -> None:
         if self.unaccepted and not self.finished:
-            self.show_error(NotConnectedError.code, self._left_behind())
+            self.show_error(NotConnectedError.code, self._mail.left_behind(self.unaccepted))
         self.ending = Ending.FINISHED
-
-    def _left_behind(self) -> str:
-        text = f"{self.unaccepted} of what was typed was not accepted by the server"
-        lost, safe = self.unaccepted - self._mail.safe, self._mail.safe
-        if not safe:
-            return f"{text} and is lost"
-        return f"{text}; {safe} waiting here for the next start" + (f", {lost} lost" if lost else "")
 
     # Requests and their answers -----------------------------------------------------------------
     def request(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
@@ -347,70 +340,36 @@ class ClientCore:
         self._requests.send(kind, done, **fields)
 
     def _answered(self, label: str, kind: type[wire.Request] | None, fields: Mapping[str, Any], answer: Answer) -> None:
-        if kind is self._waiting_for:
-            self._waiting_for = None
+        self._ahead.answered(kind)
         if isinstance(answer, wire.Error):
             self.show_error(answer.code, answer.text, label)
             if kind is wire.Connect:
                 self._call_refused(fields["user"], answer.text)
         elif answer.result is not None:
-            self._show_result(answer.result)
+            self._world.take_result(answer.result)
+            if isinstance(answer.result, wire.AdminGranted):
+                self._fetch_commands(lambda: None)
         else:
-            self._done(label, kind, fields)
+            self._world.done(label, kind, fields)
         self._do_what_waits()
 
     def _call_refused(self, partner: str, reason: str) -> None:
         """What was typed for a session that did not begin must not go to everybody in the lobby."""
-        self._events.append(events.Session(partner=partner, event_="refused", reason=reason))
-        kept = [line for line in self._typed_ahead if line.startswith("/") and not line.startswith("//")]
-        if len(kept) < len(self._typed_ahead):
-            text = f"{len(self._typed_ahead) - len(kept)} not sent: there is no session with {partner}"
-            self.show_error(UnavailableError.code, text)
-        self._typed_ahead = deque(kept)
-
-    def _done(self, label: str, kind: type[wire.Request] | None, fields: Mapping[str, Any]) -> None:
-        if kind is wire.SetPresence:
-            self.presence = fields["presence"]
-            self.notice(f"you are {self.presence} now")
-        elif kind is wire.Connect:
-            self._place.enter_session(fields["user"])
-            self.presence = "BUSY"
-        elif kind is wire.Goodbye:
-            self._hung_up()
-        else:
-            self.notice(f"{label}: done")
-
-    def _show_result(self, result: wire.Result) -> None:
-        match result:
-            case wire.UserList():
-                self._meet_all(result)
-                self._events.append(events.Users(users=result.users))
-            case wire.UserStatus():
-                self._know_presence(result.user, result.presence)
-                self._events.append(screen.status(result))
-            case wire.AdminGranted():
-                self.notice(f"admin commands work for the next {result.seconds / 60:.0f} minutes")
-                self._fetch_commands(lambda: None)
-            case wire.Notice():
-                self.notice(result.text)
-            case wire.CommandList():
-                self._learn_commands(result)
-            case wire.Listing():
-                self._events.append(events.Listing(title=result.title, columns=result.columns, rows=result.rows))
-            case wire.Sent() | wire.LoggedIn() | wire.ConversationList() | wire.Page():
-                pass
+        self._world.call_refused(partner, reason)
+        dropped = self._ahead.drop_bare()
+        if dropped:
+            self.show_error(UnavailableError.code, f"{dropped} not sent: there is no session with {partner}")
 
     # The connection's life ----------------------------------------------------------------------
     def connected(self, server: str, fingerprint: str, suite: str, new_pin: bool) -> None:
         """The channel stands; the shell may log in now."""
-        self._closing_reason = ""
+        self._world.closing_reason = ""
         self._events.append(events.Connected(server=server, fingerprint=fingerprint, suite=suite, new_pin=new_pin))
 
     def logged_in(self, result: wire.LoggedIn) -> None:
         """The login was answered: fetch the command list, then send what waits."""
-        self.user = self._mail.user = result.user
-        self.presence = result.presence
-        self._events.append(events.LoggedIn(user=result.user, device=result.device, role=result.role))
+        self._mail.user = result.user
+        self._world.logged_in(result)
         self._fetch_commands(self._ready)
 
     def lost(self, reason: str) -> None:
@@ -422,11 +381,9 @@ class ClientCore:
             self.state = State.AWAY_FROM_SERVER
         self._requests.forget()
         self._mail.inbox.lost()
-        if self._place.partner:
-            self._session_over(self._place.partner, "lost")
-        self.presence = "OFFLINE"
+        self._world.lost()
         if reason:
-            self._events.append(events.Disconnected(reason=self._closing_reason or reason))
+            self._events.append(events.Disconnected(reason=self._world.closing_reason or reason))
 
     def reconnecting(self, seconds: float) -> None:
         """The shell tries again in ``seconds``."""
@@ -437,30 +394,19 @@ class ClientCore:
             if isinstance(answer, wire.Error) and answer.code == NotConnectedError.code:
                 return
             if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.CommandList):
-                self._learn_commands(answer.result)
+                self._world.take_result(answer.result)
             then()
 
         self.request(wire.Commands, done)
-
-    def _learn_commands(self, result: wire.CommandList) -> None:
-        self.server_commands = typed_commands(result.commands)
 
     def _ready(self) -> None:
         self.state = State.READY
         self._mail.inbox.catch_up()
         self._mail.send_again()
         if self.interactive:
-            self.request(wire.Users, self._learn_names)
+            self.request(wire.Users, self._world.learn_names)
         self._do_what_waits()
         self._leave_if_idle()
-
-    def _learn_names(self, answer: Answer) -> None:
-        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.UserList):
-            self._meet_all(answer.result)
-
-    def _meet_all(self, result: wire.UserList) -> None:
-        for entry in result.users:
-            self._names.meet(entry.user)
 
     # What the server says -----------------------------------------------------------------------
     def receive_line(self, line: bytes) -> None:
@@ -485,55 +431,12 @@ class ClientCore:
     def _receive_event(self, said: wire.ServerLine) -> None:
         match said:
             case wire.Message():
-                self._names.meet(said.sender)
+                self._world.meet(said.sender)
                 self._mail.inbox.receive(said)
             case wire.Behind():
                 self._mail.inbox.catch_up()
-            case wire.PresenceChanged():
-                self._know_presence(said.user, said.presence)
-                self._events.append(events.PresenceChanged(user=said.user, presence=said.presence))
-            case wire.SessionStarted():
-                self._session_started(said.partner)
             case wire.SessionEnded():
-                self._session_over(said.partner, said.reason)
-            case wire.Notice():
-                self.notice(said.text)
-            case wire.Welcome():
-                if said.motd:
-                    self.notice(said.motd)
-            case wire.Kicked():
-                self.kicked = said
-                self._closing_reason = f"kicked by {said.by}"
-                self._events.append(events.Kicked(by=said.by, reason=said.reason))
-            case wire.Closing():
-                self._closing_reason = said.reason
-
-    def _know_presence(self, user: str, presence: wire.Presence) -> None:
-        self._names.meet(user)
-        if user == self.user:
-            self.presence = presence
-
-    def _session_started(self, partner: str) -> None:
-        self._names.meet(partner)
-        self._place.enter_session(partner)
-        self.presence = "BUSY"
-        self._events.append(events.Session(partner=partner, event_="started"))
-
-    def _session_over(self, partner: str, reason: str) -> None:
-        self._events.append(events.Session(partner=partner, event_="ended", reason=reason))
-        if self._waiting_for is wire.Goodbye:
-            self._hung_up()
-            return
-        if self._place.partner:
-            self.presence = "FREE"
-        if self._place.session_lost(partner):
-            self.notice(f"what you type still goes to {partner}, as a direct message; /go lobby for everybody")
-
-    def _hung_up(self) -> None:
-        if self._place.partner:
-            self._place.leave_session()
-            self.presence = "FREE"
-
-
-def _is_quit(line: str) -> bool:
-    return line.strip().casefold() == "/quit"
+                hanging_up = self._ahead.waiting_for is wire.Goodbye
+                self._world.session_over(said.partner, said.reason, hanging_up=hanging_up)
+            case _:
+                self._world.hear(said)

@@ -80,10 +80,14 @@ class Mail:
         """How many messages the server has not accepted yet."""
         return len(self._outbox)
 
-    @property
-    def safe(self) -> int:
-        """How many of them wait for the next start if this client ends now."""
-        return len(self._outbox) if self._store.durable else 0
+    def left_behind(self, unaccepted: int) -> str:
+        """What becomes of ``unaccepted`` messages and lines, these here among them, if this client ends now."""
+        text = f"{unaccepted} of what was typed was not accepted by the server"
+        safe = len(self._outbox) if self._store.durable else 0
+        if not safe:
+            return f"{text} and is lost"
+        lost = unaccepted - safe
+        return f"{text}; {safe} waiting here for the next start" + (f", {lost} lost" if lost else "")
 
     def post(self, label: str, message: Outgoing, done: Done | None, *, connected: bool) -> None:
         """Put a message into the outbox and, where there is a connection, on its way after the next `commit`."""

@@ -1,0 +1,80 @@
+"""Typed lines: what one of them says, and those that wait until what they depend on has been answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from attrs import define, field
+
+from encchat import wire
+from encchat.client.commands import Actor, run_command
+
+_SECURE: Final = "secure:"
+_ORDERED: Final[frozenset[type[wire.Request]]] = frozenset({wire.Connect, wire.Goodbye, wire.Admin})
+
+
+def run_line(actor: Actor, line: str) -> None:
+    """Do what ``line`` says; raise `encchat.errors.EncchatError` if it cannot be done."""
+    if line.startswith("//"):
+        actor.say("", actor.conversation, line[1:])
+    elif line.startswith("/"):
+        run_command(actor, line)
+    elif line.startswith(_SECURE):
+        run_command(actor, f"/secure {line.removeprefix(_SECURE).strip()}")
+    elif line.strip():
+        actor.say("", actor.conversation, line)
+
+
+def is_quit(line: str) -> bool:
+    """Whether ``line`` says to leave."""
+    return line.strip().casefold() == "/quit"
+
+
+@define(eq=False)
+class TypedAhead:
+    """Lines that wait, in the order they were typed.
+
+    ``waiting_for`` is the request under way that decides what they mean (who a bare line goes to, what may be done).
+    """
+
+    waiting_for: type[wire.Request] | None = field(init=False, default=None)
+    _lines: deque[str] = field(init=False, factory=deque)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def unaccepted(self) -> int:
+        """How many of them the server would have to take."""
+        return sum(not is_quit(line) for line in self._lines)
+
+    @property
+    def quits(self) -> bool:
+        """Whether one of them says to leave."""
+        return any(map(is_quit, self._lines))
+
+    def add(self, line: str) -> None:
+        """Let ``line`` wait."""
+        self._lines.append(line)
+
+    def take(self) -> str:
+        """Take the one that has waited longest."""
+        return self._lines.popleft()
+
+    def drop_bare(self) -> int:
+        """Forget the lines that are text for the current conversation; how many there were."""
+        kept = [line for line in self._lines if line.startswith("/") and not line.startswith("//")]
+        dropped = len(self._lines) - len(kept)
+        self._lines = deque(kept)
+        return dropped
+
+    def asked(self, kind: type[wire.Request]) -> None:
+        """A request was sent: what is typed from now on may have to wait for its answer."""
+        if kind in _ORDERED:
+            self.waiting_for = kind
+
+    def answered(self, kind: type[wire.Request] | None) -> None:
+        """A request was answered; ``None`` is one that only the server knows."""
+        if kind is self.waiting_for:
+            self.waiting_for = None
