@@ -61,8 +61,13 @@ MAX_DURATION: Final = 100 * 365 * 86_400
 MAX_BAD_LINES: Final = 10
 """Malformed, oversize or unknown lines a connection may send before it is hung up."""
 
-MAX_PENDING_REQUESTS: Final = 1_000
-"""Requests of one connection that wait for an answer before its reading is paused."""
+MAX_PENDING_REQUESTS: Final = 100
+"""Requests of one connection that wait for an answer before its reading is paused: what a flood has in the store's
+queue in front of others; more at a time would not make a pasted file go faster."""
+
+LONG_BODY: Final = 4_096
+"""Characters of a message over which its connection is not read until it is stored: what goes to everybody in one
+turn stays small."""
 
 REQUEST_RATE: Final = 200.0
 """Cost units a connection earns a second; a message costs one. Past the burst, reading is paused, nothing is lost."""

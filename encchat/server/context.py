@@ -43,6 +43,7 @@ class Hold(Flag):
     PENDING = auto()
     ORDER = auto()
     UNSENT = auto()
+    LONG = auto()
 
 
 class Connection(Protocol):

@@ -176,7 +176,7 @@ class Held(ServerTestCase):
         await alice.do("login_device", user="alice")
         count = len(alice.lines)
         for _ in range(100):
-            alice.send("status", user="alice")
+            alice.send("presence", presence="FREE")
         self.assertTrue(alice.connection.paused)
         await alice.until(lambda: len(alice.seen("ok")) >= 46)
         self.assertEqual(len(alice.seen("ok")), 46)
@@ -205,7 +205,7 @@ class Held(ServerTestCase):
         alice = await server.user("alice")
         for _ in range(200):
             server.time.advance(0.125)
-            await alice.do("status", user="alice")
+            await alice.do("presence", presence="FREE")
             self.assertFalse(alice.connection.paused)
 
     async def test_a_connection_that_goes_while_held_leaves_no_timer(self) -> None:

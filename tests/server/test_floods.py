@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from encchat.limits import FLOOD_SECONDS, FLOOD_TOLD_SECONDS, REQUEST_BURST, REQUEST_RATE
+from encchat.limits import FLOOD_SECONDS, FLOOD_TOLD_SECONDS, LONG_BODY, REQUEST_BURST, REQUEST_RATE
 from encchat.server.context import State
 from tests.server.harness import Client, Server, ServerTestCase, ulid
 
@@ -71,6 +71,25 @@ class Flooding(FloodCase):
         self.assertFalse(alice.connection.paused)
         self.assertEqual([line["id"] for line in alice.seen("ok")][-300:], ids)
 
+    async def test_long_messages_are_stored_one_at_a_time(self) -> None:
+        """Over `LONG_BODY` the connection is read again once the message is stored; the answers are in order."""
+        await self.start()
+        alice = await self.server.user("alice")
+        for number, size in enumerate((LONG_BODY - 1, LONG_BODY, LONG_BODY + 1)):
+            sent = alice.send("send", conversation="lobby", ulid=ulid(number), body="x" * size)
+            self.assertEqual(alice.connection.paused, size > LONG_BODY)
+            await alice.answer(sent)
+            self.assertFalse(alice.connection.paused)
+
+    async def test_a_flood_of_acks_has_one_at_a_time_in_the_store(self) -> None:
+        """The next one is read when it is done, and all are answered in order."""
+        await self.start()
+        alice = await self.server.user("alice")
+        ids = [alice.send("ack", conversation="lobby", seq=number) for number in range(1, 11)]
+        self.assertEqual((alice.connection.paused, alice.connection.context.pending), (True, 1))
+        await alice.until(lambda: alice.seen("ok")[-1:] and alice.seen("ok")[-1]["id"] == ids[-1])
+        self.assertEqual([line["id"] for line in alice.seen("ok")][-10:], ids)
+
     async def test_others_do_not_feel_a_flood(self) -> None:
         """Their lines are taken at once, all the time."""
         await self.start()
@@ -95,5 +114,6 @@ class Flooding(FloodCase):
         await self.start()
         alice = await self.server.user("alice")
         self.server.change(request_rate=REQUEST_RATE, request_burst=REQUEST_BURST)
-        self.pour(alice, 900)
+        ids = self.pour(alice, 900)
+        await alice.answer(ids[-1])  # no time passes: what the rate holds back would not come
         self.assertFalse(alice.connection.paused)

@@ -48,9 +48,12 @@ async def sync(context: Context, request: wire.Sync) -> wire.Page:
     return wire.Page(conversation=log.name, messages=messages, last_seq=tail.last_seq if tail else 0)
 
 
-@command("say that this device has everything of a conversation up to a number")
+@command("say that this device has everything of a conversation up to a number", cost=2, in_order=True)
 async def ack(context: Context, request: wire.Ack) -> None:
-    """A number that was not given yet counts as the last one that was: what comes next is still to come."""
+    """A number that was not given yet counts as the last one that was: what comes next is still to come.
+
+    In order, so that a flood has one of them at a time in the store's queue.
+    """
     log = await _log(context, request.conversation)
     await context.services.store.move_cursor(context.device.key, log.key, request.seq)
 

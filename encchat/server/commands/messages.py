@@ -15,11 +15,12 @@ from twisted.logger import Logger
 
 from encchat import wire
 from encchat.errors import InternalError, StoreError
+from encchat.limits import LONG_BODY
 from encchat.names import LOBBY, direct_with
 from encchat.server.chat import LOBBY_ROUTE, Route, message_deliveries
 from encchat.server.command import LATER, Later, command
 from encchat.server.commands.accounts import stored_account
-from encchat.server.context import Context, State
+from encchat.server.context import Context, Hold, State
 from encchat.server.model import Account, NewMessage, Stored
 
 log = Logger()
@@ -53,6 +54,8 @@ def _append(context: Context, request: wire.Send, route: Route) -> Later:
         body=request.body,
         scheme=request.scheme,
     )
+    if len(message.body) > LONG_BODY:
+        context.connection.hold(Hold.LONG)
     context.services.store.append(message, partial(_stored, context, sender, request.id, route, message))
     return LATER
 
@@ -60,6 +63,8 @@ def _append(context: Context, request: wire.Send, route: Route) -> Later:
 def _stored(
     context: Context, sender: Account, request_id: int, route: Route, message: NewMessage, outcome: Stored | StoreError
 ) -> None:
+    if len(message.body) > LONG_BODY:
+        context.connection.release(Hold.LONG)
     if isinstance(outcome, StoreError):
         log.error("a message was not stored: {why}", event="store_broke", why=outcome.text)
         context.finish(request_id, InternalError("the server could not store the message; send it again later"))

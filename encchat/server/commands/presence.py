@@ -14,10 +14,10 @@ def users(context: Context, request: wire.Users) -> wire.UserList:
     return wire.UserList(users=context.chat.users())
 
 
-@command("ask for one user's presence")
+@command("ask for one user's presence", cost=5, in_order=True)
 async def status(context: Context, request: wire.Status) -> wire.UserStatus:
-    """Somebody who is here is seen now."""
-    account = await stored_account(context, request.user)
+    """Somebody who is here is seen now; of others the store is asked, in order: one such question at a time."""
+    account = context.chat.account(request.user) or await stored_account(context, request.user)
     presence = context.chat.presence(account.name)
     last_seen = account.last_seen if presence == "OFFLINE" else context.services.now()
     return wire.UserStatus(user=account.name, presence=presence, last_seen=last_seen)

@@ -8,11 +8,11 @@ from encchat.server.commands.accounts import stored_account
 from encchat.server.context import Context
 
 
-@command("open a session with somebody who is FREE or AWAY", in_order=True)
+@command("open a session with somebody who is FREE or AWAY", cost=5, in_order=True)
 async def connect(context: Context, request: wire.Connect) -> None:
     """Both become BUSY; what the caller said before is heard before."""
     await context.settled()
-    callee = await stored_account(context, request.user)
+    callee = context.chat.account(request.user) or await stored_account(context, request.user)
     context.services.carry_out(context.chat.connect(context.account.name, callee.name))
 
 
