@@ -33,6 +33,12 @@ MAX_KEY_FILE: Final = 65_536
 HANDSHAKE_SECONDS: Final = 15.0
 """From the TCP connection to a finished handshake; a phone on a bad line needs three."""
 
+HANDSHAKE_STEPS_PER_TURN: Final = 8
+"""Handshake messages the server computes in one reactor turn: at 0.4 ms each, 3 ms between two reads of the others."""
+
+HANDSHAKE_READ: Final = 8_192
+"""Bytes read at once before the handshake is finished: one message fits, and who waits for a turn holds no more."""
+
 KEEPALIVE_SECONDS: Final = 30.0
 """Silence after which the peer is probed, and again that long until it counts as gone."""
 
@@ -229,6 +235,12 @@ MAX_MOTD: Final = 2_000
 
 MAX_INVITE_USES: Final = 100_000
 """People one invite link lets in; more is an open server, which has an option of its own."""
+
+LOG_LINES_AT_ONCE: Final = 10.0
+"""Log lines of one kind that a peer causes: so many at once, after a quiet time, each tell of one event."""
+
+LOG_LINES_PER_SECOND: Final = 1.0
+"""The same a second, sustained; such a line says how many events it stands for."""
 
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0

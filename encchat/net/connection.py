@@ -30,6 +30,7 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from encchat.errors import ChannelError, HandshakeError, SuiteRefusedError
+from encchat.limits import HANDSHAKE_READ
 from encchat.net.keepalive import VISITS
 from encchat.net.timing import Timer
 from encchat.secure import Channel, Peer, Plaintext, Secured
@@ -43,6 +44,9 @@ class Owner(Protocol):
 
     def start_soon(self, function: Callable[[], None]) -> object:
         """Call ``function`` in the next reactor turn."""
+
+    def may_step(self, connection: SecureProtocol) -> bool:
+        """Whether a step of the handshake may be computed now; if not, `SecureProtocol.take_step` comes later."""
 
     def build_inner(self, address: Any) -> Any:
         """The protocol that is to see the plaintext, or None if nobody wants this connection."""
@@ -88,6 +92,9 @@ class SecureProtocol(protocol.Protocol):
     _held = b""
     """Plaintext that was decrypted when the inner protocol had paused; the transport is paused while it waits."""
 
+    _early = b""
+    """What came of the handshake while others' were computed; the transport is paused while it waits."""
+
     def __init__(self, owner: Owner, channel: Channel, address: Any) -> None:
         self.owner = owner
         self.address = address
@@ -98,11 +105,12 @@ class SecureProtocol(protocol.Protocol):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # writes are gathered already; Nagle only adds a round trip
+            self.transport.bufferSize = HANDSHAKE_READ  # what Twisted's transports read at once
         self._timer = self.owner.start_timer(self._handshake_is_late)
         self._send_queued()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._state is _State.FAILED:
+        if self._state is not _State.OPEN and not self._may_compute(data):
             return
         self.bytes_read += len(data)
         try:
@@ -130,7 +138,7 @@ class SecureProtocol(protocol.Protocol):
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         inner, self._inner = self._inner, None
         reason = self._reason or reason
-        self._state, self.disconnecting, self._held = _State.LOST, True, b""
+        self._state, self.disconnecting, self._held, self._early = _State.LOST, True, b"", b""
         self._stop_timer()
         self.owner.lost(self, reason)
         if inner is not None:
@@ -213,6 +221,15 @@ class SecureProtocol(protocol.Protocol):
     def getTcpKeepAlive(self) -> bool:
         return bool(self.transport.getTcpKeepAlive())
 
+    # What the owner calls
+
+    def take_step(self) -> None:
+        """Go on with the handshake, which had to wait for others."""
+        early, self._early = self._early, b""
+        self.dataReceived(early)
+        if not (self._paused or self._held or self.disconnecting):
+            self.transport.resumeProducing()
+
     # What the sweep calls
 
     def visited(self) -> None:
@@ -230,6 +247,16 @@ class SecureProtocol(protocol.Protocol):
             self._probe()
 
     # The rest
+
+    def _may_compute(self, data: bytes) -> bool:
+        """Whether a connection that is not open may have the channel look at ``data`` now."""
+        if self._state is not _State.HANDSHAKING:
+            return False
+        if not self._early and self.owner.may_step(self):
+            return True
+        self._early += data
+        self.transport.pauseProducing()
+        return False
 
     def _deliver(self, data: bytes) -> None:
         if self.disconnecting:
@@ -250,6 +277,7 @@ class SecureProtocol(protocol.Protocol):
     def _open(self, peer: Peer) -> None:
         self.peer = peer
         self._stop_timer()
+        vars(self.transport).pop("bufferSize", None)  # from here on as its class has it
         inner = self.owner.build_inner(self.address)
         if inner is None:
             self._state, self._reason = _State.FAILED, Failure(error.NoProtocol())

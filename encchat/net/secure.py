@@ -15,14 +15,13 @@ from encchat.errors import ChannelError, ConfigurationError
 from encchat.limits import HANDSHAKE_SECONDS, KEEPALIVE_SECONDS
 from encchat.net.admission import Admission
 from encchat.net.connection import SecureProtocol
+from encchat.net.handshakes import HandshakeQueue
 from encchat.net.keepalive import SLICES, Sweep
+from encchat.net.tally import OF_MANY, Tally
 from encchat.net.timing import Scheduler, Timer
 from encchat.secure import Channel
 
 __all__ = ["ConnectionLimits", "SecureFactory", "SecureProtocol", "SecureServerFactory"]
-
-_REFUSALS_LOGGED_EVERY = 1.0
-"""Seconds between two log lines on connections that were not admitted: a flood of them must not flood the log."""
 
 
 def _positive(_: object, attribute: Attribute[float], value: float) -> None:
@@ -85,6 +84,10 @@ class SecureFactory(Factory):
     def start_soon(self, function: Callable[[], None]) -> Timer:
         return self._reactor.callLater(0, function)
 
+    def may_step(self, connection: SecureProtocol) -> bool:
+        """Always: who opens connections computes its own handshakes only."""
+        return True
+
     def build_inner(self, address: Any) -> Any:
         return self.wrapped_factory.buildProtocol(address)
 
@@ -113,8 +116,8 @@ class SecureServerFactory(SecureFactory):
     ) -> None:
         super().__init__(wrapped_factory, make_channel, settings, reactor, SLICES)
         self.admission = admission
-        self._refused = 0
-        self._refusals_logged = reactor.seconds() - _REFUSALS_LOGGED_EVERY
+        self._handshakes = HandshakeQueue(self.start_soon)
+        self._not_admitted, self._failures = Tally(reactor.seconds), Tally(reactor.seconds)
 
     def buildProtocol(self, addr: Any) -> SecureProtocol | None:
         host = _host(addr)
@@ -123,32 +126,34 @@ class SecureServerFactory(SecureFactory):
             return None
         return super().buildProtocol(addr)
 
+    def may_step(self, connection: SecureProtocol) -> bool:
+        return self._handshakes.enter(connection)
+
     def failed(self, connection: SecureProtocol, broken: ChannelError) -> None:
-        self._log.warn(
-            "the channel with {address} failed: {code}",
-            event="channel_failed",
-            address=_text(connection.address),
-            code=broken.code,
-        )
+        if count := self._failures.count():
+            self._log.warn(
+                "the channel with {address} failed: {code}" + (OF_MANY if count > 1 else ""),
+                event="channel_failed",
+                address=_text(connection.address),
+                code=broken.code,
+                count=count,
+            )
 
     def lost(self, connection: SecureProtocol, reason: Failure) -> None:
         super().lost(connection, reason)
+        self._handshakes.leave(connection)
         host = _host(connection.address)
         if self.admission is not None and host is not None:
             self.admission.released(host)
 
     def _refuse(self, host: str) -> None:
-        self._refused += 1
-        now = self._reactor.seconds()
-        if now - self._refusals_logged < _REFUSALS_LOGGED_EVERY:
-            return
-        self._log.warn(
-            "connections not admitted: {count}, the last from {address}",
-            event="not_admitted",
-            count=self._refused,
-            address=host,
-        )
-        self._refused, self._refusals_logged = 0, now
+        if count := self._not_admitted.count():
+            self._log.warn(
+                "connections not admitted: {count}, the last from {address}",
+                event="not_admitted",
+                count=count,
+                address=host,
+            )
 
 
 def _host(address: Any) -> str | None:

@@ -29,6 +29,7 @@ from encchat.errors import (
     ThrottledError,
 )
 from encchat.limits import BYTES_PER_UNIT, FLOOD_SECONDS, MAX_BAD_LINES, MAX_LINE
+from encchat.net.tally import OF_MANY
 from encchat.server.command import LATER, Command, Later, Needs, Outcome
 from encchat.server.context import Context, Hold, State
 from encchat.server.meters import RequestKind, Step
@@ -171,13 +172,17 @@ class Dispatcher:
         return error
 
     def _log_forbidden(self, context: Context, command: Command, request: Request, error: ForbiddenError) -> None:
+        count = context.services.refusals.count((context.name, command.verb))
+        if not count:
+            return
         log.warn(
-            "{user} was refused {verb} {target}: {why}",
+            "{user} was refused {verb} {target}: {why}" + (OF_MANY if count > 1 else ""),
             event="forbidden",
             user=context.name,
             verb=command.verb,
             target=getattr(request, "user", getattr(request, "target", "")),
             why=error.text,
+            count=count,
         )
 
 

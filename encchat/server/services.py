@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from encchat.links import Address
 from encchat.net.outbox import TurnEnd
+from encchat.net.tally import Tallies
 from encchat.net.timing import Scheduler
 from encchat.server.auth import Authenticator
 from encchat.server.chat import Chat, Delivery
@@ -73,6 +74,8 @@ class Services:
     home: Home | None = None
     chat: Chat = Factory(Chat)
     hub: Hub = Factory(Hub)
+    refusals: Tallies = Factory(lambda services: Tallies(services.clock.seconds), takes_self=True)
+    """What was forbidden, by who asked and what for."""
     stopping: bool = False
     _announcing: bool = False
 

@@ -233,6 +233,7 @@ class ClosingTests(SynchronousTestCase):
         pair = Pair(limits=LIMITS)
         pair.client_inner.transport.loseConnection()
         pair.flush()
+        pair.clock.advance(0)
         self.assertEqual(pair.clock.getDelayedCalls(), [])
 
 
@@ -255,6 +256,23 @@ class FailingTests(SynchronousTestCase):
         (line,) = self.logs
         self.assertEqual((line["code"], line["address"]), (FrameError.code, "192.0.2.1:4711"))
         self.assertEqual(line["log_level"].name, "warn")
+
+    def test_flood_of_garbage_does_not_flood_the_log(self) -> None:
+        """The first broken channels make a line each, then there is one a second, with their number."""
+        pair = Pair(shake_hands=False)
+        with capturedLogs() as logs:
+            for _ in range(50):
+                self._garbage(pair)
+            pair.clock.advance(1)
+            self._garbage(pair)
+        self.assertEqual([line["count"] for line in logs], [1] * 10 + [41])
+
+    def _garbage(self, pair: Pair) -> None:
+        connection = pair.server_factory.buildProtocol(ADDRESS)
+        self.assertIsNotNone(connection)
+        connection.makeConnection(StringTransport())
+        connection.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        pair.clock.advance(0)
 
     def test_forged_record_ends_the_connection_without_a_word(self) -> None:
         """A record that does not authenticate is told to the inner protocol and to the log, not to the peer."""
@@ -576,14 +594,14 @@ class AdmissionTests(SynchronousTestCase):
         self.assertIsNotNone(pair.server_factory.buildProtocol(ADDRESS))
 
     def test_flood_does_not_flood_the_log(self) -> None:
-        """Connections turned away make one log line a second, with their number."""
+        """Of connections turned away the first make a line each, then there is one a second, with their number."""
         pair = self._pair(1)
         with capturedLogs() as logs:
             for _ in range(100):
                 pair.server_factory.buildProtocol(ADDRESS)
             pair.clock.advance(1)
             pair.server_factory.buildProtocol(ADDRESS)
-        self.assertEqual([line["count"] for line in logs], [1, 100])
+        self.assertEqual([line["count"] for line in logs], [1] * 10 + [91])
 
     def test_address_without_a_host_is_admitted(self) -> None:
         """A unix socket has nobody to count."""

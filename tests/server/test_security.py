@@ -91,6 +91,22 @@ class Rights(ServerTestCase):
         self.assertEqual(alice.seen("kicked"), [])
         self.assertNotIn(CANARY, repr(logs))
 
+    async def test_a_flood_of_refusals_does_not_flood_the_log(self) -> None:
+        """The first ten are lines of their own, then one a second says how many; other verbs and people keep theirs."""
+        server = await self.serve()
+        mallory, eve = await server.user("mallory"), await server.user("eve")
+        await server.user("alice")
+        logs = self.hear_logs()
+        for _ in range(13):
+            await mallory.refused("ban", target="alice")
+        await mallory.refused("kick", user="alice")
+        await eve.refused("ban", target="alice")
+        server.time.advance(1)
+        await mallory.refused("ban", target="alice")
+        lines = [(one["user"], one["verb"], one["count"]) for one in logs if one.get("event") == "forbidden"]
+        first = [("mallory", "ban", 1)] * 10
+        self.assertEqual(lines, [*first, ("mallory", "kick", 1), ("eve", "ban", 1), ("mallory", "ban", 4)])
+
     async def test_a_user_cannot_become_admin_by_a_password(self) -> None:
         """The role comes first."""
         server = await self.serve()
