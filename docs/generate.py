@@ -26,7 +26,6 @@ from encchat.client.exits import Exit
 from encchat.client.options import parser
 from encchat.server.config import KEYS, commented_file
 from encchat.server.registry import CommandRow, default_registry
-from encchat.wire import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -159,7 +158,7 @@ def is_answer(kind: type) -> bool:
 
 
 REGIONS: dict[str, Callable[[], str]] = {
-    "requests": lambda: structs(requests.BUILT_IN),
+    "requests": lambda: structs(wire.BUILT_IN),
     "answers": lambda: structs(kind for kind in get_args(wire.ServerLine) if is_answer(kind)),
     "results": lambda: structs(get_args(wire.Result)),
     "values": lambda: structs(values()),

@@ -49,6 +49,9 @@ MAX_LINE: Final = 65_536
 MAX_BODY: Final = 16_384
 """Characters of one message body: about eight typed pages."""
 
+MAX_ENVELOPE: Final = 61_440
+"""Characters of one encrypted message body or parcel: a line of MAX_LINE, less what stands around it."""
+
 MAX_REQUEST_ID: Final = 2**53 - 1
 """Largest request id: every JSON reader holds it exactly."""
 
@@ -241,6 +244,46 @@ LOG_LINES_AT_ONCE: Final = 10.0
 
 LOG_LINES_PER_SECOND: Final = 1.0
 """The same a second, sustained; such a line says how many events it stands for."""
+
+# Keys, inboxes and rooms -----------------------------------------------------------------------
+MAX_KEY_FIELD: Final = 2_048
+"""Characters of a public key or signature in base64: an RSA key of 8,192 bits, or a DSA key of 3,072, fits."""
+
+MAX_IDENTITIES: Final = 64
+"""Identity keys an account may have had: more changes than a person makes in a life, and a bound for their chain."""
+
+MAX_DEVICES: Final = 32
+"""Devices of one account: everybody who writes to it encrypts for each of them."""
+
+MAX_ONE_TIME_KEYS: Final = 100
+"""One-time keys a device keeps on the server: so many people can write to it first while it is away."""
+
+MAX_KEY_USERS: Final = 200
+"""Accounts whose keys one request asks for: a page."""
+
+MAX_PARCELS: Final = 100
+"""Parcels, claimed keys or backup entries of one request: at 600 bytes each they fit a line."""
+
+MAX_INBOX: Final = 20_000
+"""Parcels that wait for one device; beyond that they are refused, so that nobody can fill the disk with them."""
+
+MAX_BACKUP: Final = 100_000
+"""Sealed values kept for one account: a key each for a hundred conversations a day, three years long."""
+
+MAX_STATEMENT: Final = 2_048
+"""Characters of what a client has signed of a change of a room: two signatures and the words around them."""
+
+MAX_MEMBERS: Final = 5_000
+"""Members and invited of one room."""
+
+MAX_ROOMS: Final = 1_000
+"""Rooms one account is in or invited to."""
+
+RING_SECONDS: Final = 60.0
+"""How long a call rings before it counts as refused."""
+
+SESSION_GRACE_SECONDS: Final = 15.0
+"""A session outlives its lost connection this long: a phone changes its network in five."""
 
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0

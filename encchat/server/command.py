@@ -40,6 +40,7 @@ class Needs:
     higher. ``admin``: a password confirmation that has not expired. ``cost``: in units of
     `encchat.limits.REQUEST_RATE`, and ``kind`` is the flood it counts for. ``in_order``: the connection's later
     requests wait for the answer. ``voice``: not while muted. ``audited``: done or refused, it goes to the audit log.
+    ``typed``: a person may type it; False for what only clients ask by themselves.
     """
 
     login: bool | None = True
@@ -50,6 +51,7 @@ class Needs:
     kind: RequestKind = "query"
     voice: bool = False
     audited: bool = False
+    typed: bool = True
 
 
 class ICommand(Interface):
@@ -91,6 +93,7 @@ def command(
     kind: RequestKind = "query",
     voice: bool = False,
     audited: bool = False,
+    typed: bool = True,
 ) -> Callable[[Handler], Command]:
     """Make a `Command` of a function ``(context, request: SomeRequest)``; the keywords are those of `Needs`."""
 
@@ -104,6 +107,7 @@ def command(
             kind=kind,
             voice=voice,
             audited=audited,
+            typed=typed,
         )
         return Command(_request_type(handler), handler, help, needs)
 

@@ -63,11 +63,11 @@ class Registry:
         return self._by_type[type(request)]
 
     def entries(self, role: Role | None) -> list[CommandEntry]:
-        """What an account of ``role`` may use after its login, or, for None, a stranger before it; by verb."""
+        """What an account of ``role`` may type after its login, or, for None, a stranger before it; by verb."""
         return [
             CommandEntry(verb=row.verb, help=row.help, parameters=list(row.parameters))
             for row in self.rows()
-            if _may_use(row.needs, role)
+            if row.needs.typed and _may_use(row.needs, role)
         ]
 
     def rows(self) -> list[CommandRow]:
@@ -81,7 +81,8 @@ def _row(each: Command) -> CommandRow:
         raise ConfigurationError(f"the command {verb} takes a request tagged {tag}; the two must be one word")
     if not _VERB.fullmatch(verb):
         raise ConfigurationError(f"{verb} is no command word: a-z, then a-z, 0-9 and _; give the request a tag=")
-    return CommandRow(verb, parameters_of(each.request), each.needs, each.help)
+    parameters = parameters_of(each.request) if each.needs.typed else ()
+    return CommandRow(verb, parameters, each.needs, each.help)
 
 
 def _may_use(needs: Needs, role: Role | None) -> bool:

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import field
 
-Kind = Literal["lobby", "direct", "session", "room"]
-Presence = Literal["OFFLINE", "FREE", "BUSY", "AWAY"]
-Role = Literal["user", "moderator", "admin"]
-Registration = Literal["open", "invite", "closed"]
-
-
-class _Value(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"sender": "from", "partner": "with"}):
-    """A value inside a line; fields that have their default are left out."""
-
-
-class _Line(_Value, frozen=True, kw_only=True, tag_field="type"):
-    """A line of its own, or a result, told apart by ``type``."""
+from encchat.wire import keys, rooms
+from encchat.wire.values import Kind, Line, Presence, Registration, Role, Value
 
 
 # Results ---------------------------------------------------------------------------------------
-class LoggedIn(_Line, frozen=True, kw_only=True, tag="logged_in"):
+class LoggedIn(Line, frozen=True, kw_only=True, tag="logged_in"):
     """Who this connection now is; ``user`` is the name as it was registered, ``device`` this device's id."""
 
     user: str
@@ -30,7 +20,7 @@ class LoggedIn(_Line, frozen=True, kw_only=True, tag="logged_in"):
     presence: Presence
 
 
-class Sent(_Line, frozen=True, kw_only=True, tag="sent"):
+class Sent(Line, frozen=True, kw_only=True, tag="sent"):
     """The message is in its conversation under this ``seq``; ``time`` in milliseconds since 1970 UTC."""
 
     ulid: str
@@ -39,20 +29,20 @@ class Sent(_Line, frozen=True, kw_only=True, tag="sent"):
     time: int
 
 
-class UserEntry(_Value, frozen=True, kw_only=True):
+class UserEntry(Value, frozen=True, kw_only=True):
     """One row of `UserList`."""
 
     user: str
     presence: Presence
 
 
-class UserList(_Line, frozen=True, kw_only=True, tag="users"):
+class UserList(Line, frozen=True, kw_only=True, tag="users"):
     """Everybody who is not OFFLINE, by name."""
 
     users: list[UserEntry]
 
 
-class UserStatus(_Line, frozen=True, kw_only=True, tag="status"):
+class UserStatus(Line, frozen=True, kw_only=True, tag="status"):
     """One account's presence; ``last_seen`` in milliseconds since 1970 UTC, None if never."""
 
     user: str
@@ -60,7 +50,7 @@ class UserStatus(_Line, frozen=True, kw_only=True, tag="status"):
     last_seen: int | None = None
 
 
-class ParameterEntry(_Value, frozen=True, kw_only=True):
+class ParameterEntry(Value, frozen=True, kw_only=True):
     """One argument of a command, in the order it is typed; the last string takes the rest of the line."""
 
     name: str
@@ -68,7 +58,7 @@ class ParameterEntry(_Value, frozen=True, kw_only=True):
     required: bool = True
 
 
-class CommandEntry(_Value, frozen=True, kw_only=True):
+class CommandEntry(Value, frozen=True, kw_only=True):
     """One command: its verb is the request's ``type``."""
 
     verb: str
@@ -76,25 +66,25 @@ class CommandEntry(_Value, frozen=True, kw_only=True):
     parameters: list[ParameterEntry] = []
 
 
-class CommandList(_Line, frozen=True, kw_only=True, tag="commands"):
+class CommandList(Line, frozen=True, kw_only=True, tag="commands"):
     """The commands this account may use, by verb."""
 
     commands: list[CommandEntry]
 
 
-class AdminGranted(_Line, frozen=True, kw_only=True, tag="admin_granted"):
+class AdminGranted(Line, frozen=True, kw_only=True, tag="admin_granted"):
     """Admin commands work for this many seconds."""
 
     seconds: float
 
 
-class Notice(_Line, frozen=True, kw_only=True, tag="notice"):
+class Notice(Line, frozen=True, kw_only=True, tag="notice"):
     """A text from the server, as a result or an event."""
 
     text: str
 
 
-class ConversationEntry(_Value, frozen=True, kw_only=True):
+class ConversationEntry(Value, frozen=True, kw_only=True):
     """One row of `ConversationList`: its last seq, the oldest kept (0: none kept), and this device's cursor."""
 
     conversation: str
@@ -104,13 +94,13 @@ class ConversationEntry(_Value, frozen=True, kw_only=True):
     cursor: int
 
 
-class ConversationList(_Line, frozen=True, kw_only=True, tag="conversations"):
+class ConversationList(Line, frozen=True, kw_only=True, tag="conversations"):
     """All conversations of this account that have messages."""
 
     conversations: list[ConversationEntry]
 
 
-class Listing(_Line, frozen=True, kw_only=True, tag="listing"):
+class Listing(Line, frozen=True, kw_only=True, tag="listing"):
     """A table for people and programs: one text for each column in every row."""
 
     title: str
@@ -118,7 +108,7 @@ class Listing(_Line, frozen=True, kw_only=True, tag="listing"):
     rows: list[list[str]]
 
 
-class Message(_Line, frozen=True, kw_only=True, tag="message"):
+class Message(Line, frozen=True, kw_only=True, tag="message"):
     """A message of a conversation; ``conversation`` as the receiver calls it, ``time`` as in `Sent`."""
 
     conversation: str
@@ -131,7 +121,7 @@ class Message(_Line, frozen=True, kw_only=True, tag="message"):
     scheme: str = "none"
 
 
-class Page(_Line, frozen=True, kw_only=True, tag="page"):
+class Page(Line, frozen=True, kw_only=True, tag="page"):
     """Messages of one conversation in the order of their seqs; there are more if the last one is before ``last_seq``.
 
     Seqs that are missing between two messages, or before the first, have been removed by retention.
@@ -143,19 +133,36 @@ class Page(_Line, frozen=True, kw_only=True, tag="page"):
 
 
 Result = (
-    LoggedIn | Sent | UserList | UserStatus | CommandList | AdminGranted | ConversationList | Page | Listing | Notice
+    LoggedIn
+    | Sent
+    | UserList
+    | UserStatus
+    | CommandList
+    | AdminGranted
+    | ConversationList
+    | Page
+    | Listing
+    | Notice
+    | keys.KeyCount
+    | keys.KeyList
+    | keys.ClaimedKeys
+    | keys.InboxPage
+    | keys.BackupPage
+    | rooms.RoomState
+    | rooms.RoomList
+    | rooms.RoomKey
 )
 
 
 # Answers ---------------------------------------------------------------------------------------
-class Ok(_Line, frozen=True, kw_only=True, tag="ok"):
+class Ok(Line, frozen=True, kw_only=True, tag="ok"):
     """The request with this ``id`` was done."""
 
     id: int
     result: Result | None = None
 
 
-class Error(_Line, frozen=True, kw_only=True, tag="error"):
+class Error(Line, frozen=True, kw_only=True, tag="error"):
     """The request with this ``id`` was refused; ``id`` is None if the line had none that could be read."""
 
     id: int | None = None
@@ -164,7 +171,7 @@ class Error(_Line, frozen=True, kw_only=True, tag="error"):
 
 
 # Events ----------------------------------------------------------------------------------------
-class Welcome(_Line, frozen=True, kw_only=True, tag="welcome"):
+class Welcome(Line, frozen=True, kw_only=True, tag="welcome"):
     """The first line of every connection."""
 
     server: str
@@ -173,39 +180,51 @@ class Welcome(_Line, frozen=True, kw_only=True, tag="welcome"):
     motd: str = ""
 
 
-class PresenceChanged(_Line, frozen=True, kw_only=True, tag="presence"):
+class PresenceChanged(Line, frozen=True, kw_only=True, tag="presence"):
     """Somebody who shares a direct conversation or a session with this account changed presence."""
 
     user: str
     presence: Presence
 
 
-class SessionStarted(_Line, frozen=True, kw_only=True, tag="session_started"):
-    """This account is in a session with ``with`` now; ``by`` called."""
+class SessionStarted(Line, frozen=True, kw_only=True, tag="session_started"):
+    """This account is in a session with ``with`` now; ``by`` called, ``session`` is its id.
+
+    ``resumed``: it is the session this connection's account was in before the connection was lost.
+    """
 
     partner: str
     by: str
+    session: str = ""
+    resumed: bool = False
 
 
-class SessionEnded(_Line, frozen=True, kw_only=True, tag="session_ended"):
+class Ringing(Line, frozen=True, kw_only=True, tag="ringing"):
+    """``from`` calls; `Answer` says whether there is to be a session. ``over``: not any more."""
+
+    sender: str
+    over: bool = False
+
+
+class SessionEnded(Line, frozen=True, kw_only=True, tag="session_ended"):
     """The session with ``with`` is over."""
 
     partner: str
     reason: Literal["goodbye", "lost"]
 
 
-class Behind(_Line, frozen=True, kw_only=True, tag="behind"):
+class Behind(Line, frozen=True, kw_only=True, tag="behind"):
     """This connection was read too slowly and missed messages; it is live again: sync from the cursors."""
 
 
-class Kicked(_Line, frozen=True, kw_only=True, tag="kicked"):
+class Kicked(Line, frozen=True, kw_only=True, tag="kicked"):
     """The last line before the server hangs up on a kicked account."""
 
     by: str
     reason: str = field(default="")
 
 
-class Closing(_Line, frozen=True, kw_only=True, tag="closing"):
+class Closing(Line, frozen=True, kw_only=True, tag="closing"):
     """The last line before the server closes this connection for another reason."""
 
     reason: str
@@ -219,6 +238,10 @@ ServerLine = (
     | PresenceChanged
     | SessionStarted
     | SessionEnded
+    | Ringing
+    | keys.InboxItem
+    | keys.KeysChanged
+    | rooms.Invited
     | Notice
     | Behind
     | Kicked

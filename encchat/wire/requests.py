@@ -11,17 +11,14 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from encchat import limits
+from encchat.wire.values import ConversationName, Id, Name, Scheme, Seq, Ulid
 
-Id = Annotated[int, Meta(ge=0, le=limits.MAX_REQUEST_ID)]
-Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
 Password = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PASSWORD)]
 Reason = Annotated[str, Meta(max_length=limits.MAX_REASON)]
 DeviceName = Annotated[str, Meta(max_length=limits.MAX_DEVICE_NAME)]
 InviteToken = Annotated[str, Meta(max_length=limits.MAX_INVITE)]
-ConversationName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME + 1)]
 Body = Annotated[str, Meta(min_length=1, max_length=limits.MAX_BODY)]
-Ulid = Annotated[str, Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
-Seq = Annotated[int, Meta(ge=0, le=limits.MAX_REQUEST_ID)]
+Envelope = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ENVELOPE)]
 Target = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TARGET)]
 Terms = Annotated[str, Meta(max_length=limits.MAX_REASON)]
 SettablePresence = Literal["FREE", "BUSY", "AWAY"]
@@ -81,12 +78,16 @@ class SetPresence(Request, frozen=True, kw_only=True, tag="presence"):
 
 
 class Send(Request, frozen=True, kw_only=True, tag="send"):
-    """Append a message to a conversation; answered by `Sent`, the same one for the same ``ulid``."""
+    """Append a message to a conversation; answered by `Sent`, the same one for the same ``ulid``.
+
+    In the lobby ``body`` is a text of at most `encchat.limits.MAX_BODY` characters, elsewhere an envelope of
+    ``scheme`` (protocol, section "Envelopes").
+    """
 
     conversation: ConversationName
     ulid: Ulid
-    body: Body
-    scheme: Literal["none"] = "none"
+    body: Envelope
+    scheme: Scheme = "none"
 
 
 class Conversations(Request, frozen=True, kw_only=True, tag="conversations"):
@@ -119,6 +120,19 @@ class Connect(Request, frozen=True, kw_only=True, tag="connect"):
     """Open a session with somebody who is FREE or AWAY; both become BUSY."""
 
     user: Name
+
+
+class Answer(Request, frozen=True, kw_only=True, tag="answer"):
+    """Say whether there is to be a session with somebody who calls (`Ringing`)."""
+
+    user: Name
+    accept: bool = True
+
+
+class Calls(Request, frozen=True, kw_only=True, tag="calls"):
+    """Say what becomes of calls: a session at once, a question first, or none ever; stands until said anew."""
+
+    policy: Literal["auto", "ask", "never"]
 
 
 class Goodbye(Request, frozen=True, kw_only=True, tag="goodbye"):
@@ -201,36 +215,3 @@ class Audit(Request, frozen=True, kw_only=True, tag="audit"):
 
 class Quit(Request, frozen=True, kw_only=True, tag="quit"):
     """Leave; the server answers, then closes."""
-
-
-BUILT_IN: tuple[type[Request], ...] = (
-    Register,
-    Login,
-    LoginDevice,
-    ForgetDevice,
-    Commands,
-    Users,
-    Status,
-    SetPresence,
-    Send,
-    Conversations,
-    Sync,
-    Ack,
-    Devices,
-    Connect,
-    Goodbye,
-    Admin,
-    Kick,
-    Ban,
-    Unban,
-    Bans,
-    Mute,
-    Unmute,
-    SetRole,
-    Announce,
-    InviteLink,
-    SetRegistration,
-    Audit,
-    Quit,
-)
-"""The requests every encchat server knows; commands from plugins bring their own."""

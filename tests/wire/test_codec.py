@@ -117,7 +117,7 @@ class RequestDecoding(SynchronousTestCase):
         for type_, name, limit, smallest in (
             ("status", "user", limits.MAX_NAME, 1),
             ("admin", "password", limits.MAX_PASSWORD, 1),
-            ("send", "body", limits.MAX_BODY, 1),
+            ("send", "body", limits.MAX_ENVELOPE, 1),
             ("send", "conversation", limits.MAX_NAME + 1, 1),
             ("kick", "reason", limits.MAX_REASON, 0),
             ("login", "device_name", limits.MAX_DEVICE_NAME, 0),
