@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from encchat.client.store import Changes, MemoryStore, Outgoing, StoredMessage
 from encchat.errors import StoreError
@@ -54,11 +54,11 @@ class Storage:
     def _falsified(self, changes: Changes) -> Changes:
         unlucky = bool(self.lie) and self._random.random() < 0.3
         if unlucky and self.lie == "moves-the-cursor-alone":
-            return Changes(queued=changes.queued, settled=changes.settled, cursors=changes.cursors)
+            return evolve(changes, messages=[])
         if unlucky and self.lie == "loses-the-outbox":
-            return Changes(settled=changes.settled, messages=changes.messages, cursors=changes.cursors)
+            return evolve(changes, queued=[])
         if unlucky and self.lie == "forgets-cursors":
-            return Changes(queued=changes.queued, settled=changes.settled, messages=changes.messages)
+            return evolve(changes, cursors={})
         return changes
 
     def outbox(self) -> list[Outgoing]:
@@ -69,6 +69,16 @@ class Storage:
 
     def holds(self, conversation: str, seq: int) -> bool:
         return bool(self._inner.holds(conversation, seq))
+
+    def at(self, conversation: str, seq: int) -> StoredMessage | None:
+        found = self._inner.at(conversation, seq)
+        return found if isinstance(found, StoredMessage) else None
+
+    def state(self, kind: str, name: str) -> bytes | None:
+        return self.states(kind).get(name)
+
+    def states(self, kind: str) -> dict[str, bytes]:
+        return dict(self._inner.states(kind))
 
     def history(self, conversation: str, count: int) -> list[StoredMessage]:
         return list(self._inner.history(conversation, count))

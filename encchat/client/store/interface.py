@@ -6,7 +6,7 @@ lower case are the same. Each method can raise `StoreError`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import define, field
 from msgspec import Struct
@@ -22,8 +22,15 @@ class Outgoing(Struct, frozen=True):
     body: str
 
 
+Content = Literal["text", "topic", "event", "sealed"]
+"""What a body is: text, a room's topic, a change of a room (JSON), or ciphertext that could not be opened yet."""
+
+
 class StoredMessage(Struct, frozen=True):
-    """A message of a conversation; ``time`` in milliseconds since 1970 UTC."""
+    """A message of a conversation; ``time`` in milliseconds since 1970 UTC.
+
+    ``scheme`` is how it came, the rest what opening it has shown (`encchat.e2e.interfaces.Opened`).
+    """
 
     conversation: str
     kind: Kind
@@ -32,6 +39,12 @@ class StoredMessage(Struct, frozen=True):
     ulid: str
     time: int
     body: str
+    scheme: str = "none"
+    encryption: str = "none"
+    signature: str = "none"
+    signed: str = "absent"
+    trust: str = "none"
+    content: Content = "text"
 
 
 @define
@@ -44,11 +57,15 @@ class Changes:
     """ULIDs that leave it, the ones of ``queued`` included."""
     messages: list[StoredMessage] = field(factory=list)
     """Messages to keep; a place (conversation, seq) that is taken stays as it is."""
+    opened: list[StoredMessage] = field(factory=list)
+    """Messages kept before as ciphertext, in their new form; at a place where nothing is kept they are nothing."""
     cursors: dict[str, int] = field(factory=dict)
     """Up to where each conversation is complete here."""
+    state: dict[tuple[str, str], bytes | None] = field(factory=dict)
+    """What end-to-end encryption remembers, by kind and exact name; None removes."""
 
     def __bool__(self) -> bool:
-        return bool(self.queued or self.settled or self.messages or self.cursors)
+        return bool(self.queued or self.settled or self.messages or self.opened or self.cursors or self.state)
 
 
 class Store(Protocol):
@@ -70,11 +87,23 @@ class Store(Protocol):
     def holds(self, conversation: str, seq: int) -> bool:
         """Whether the message at that place is kept."""
 
+    def at(self, conversation: str, seq: int) -> StoredMessage | None:
+        """The message kept at that place."""
+
+    def state(self, kind: str, name: str) -> bytes | None:
+        """What is remembered under that name; upper and lower case differ."""
+
+    def states(self, kind: str) -> dict[str, bytes]:
+        """Everything of a kind, by its name."""
+
     def history(self, conversation: str, count: int) -> list[StoredMessage]:
         """The newest ``count`` messages of a conversation, oldest first."""
 
     def search(self, text: str, count: int) -> list[StoredMessage]:
-        """The newest ``count`` messages that have every word of ``text``, or a word that begins so, oldest first."""
+        """The newest ``count`` messages that have every word of ``text``, or a word that begins so, oldest first.
+
+        Only texts and topics are looked through.
+        """
 
     def doubtful(self) -> list[StoredMessage]:
         """Messages kept just before a process ended without `close`: nobody knows whether they were shown."""

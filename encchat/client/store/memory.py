@@ -25,7 +25,8 @@ class MemoryStore:
     _outbox: dict[str, Outgoing] = field(init=False, factory=dict)
     _messages: dict[tuple[str, int], StoredMessage] = field(init=False, factory=dict)
     _cursors: dict[str, tuple[str, int]] = field(init=False, factory=dict)
-    _fresh: list[list[StoredMessage]] = field(init=False, factory=list)
+    _fresh: list[list[tuple[str, int]]] = field(init=False, factory=list)
+    _state: dict[str, dict[str, bytes]] = field(init=False, factory=dict)
 
     def outbox(self) -> list[Outgoing]:
         return list(self._outbox.values())
@@ -36,15 +37,36 @@ class MemoryStore:
     def apply(self, changes: Changes) -> None:
         new = []
         for message in changes.messages:
-            if self._messages.setdefault(_place(message.conversation, message.seq), message) is message:
-                new.append(message)
+            if self._messages.setdefault(place := _place(message.conversation, message.seq), message) is message:
+                new.append(place)
+        for message in changes.opened:
+            if (place := _place(message.conversation, message.seq)) in self._messages:
+                self._messages[place] = message
+                new.append(place)
         self._outbox.update((message.ulid, message) for message in changes.queued)
         for ulid in changes.settled:
             self._outbox.pop(ulid, None)
         self._cursors.update((names.folded(name), (name, seq)) for name, seq in changes.cursors.items())
+        for (kind, name), value in changes.state.items():
+            self._remember(kind, name, value)
         self._fresh = [*self._fresh, new][-DOUBTFUL_TRANSACTIONS:]
         for place in list(islice(self._messages, max(0, len(self._messages) - self._remembered))):
             del self._messages[place]
+
+    def _remember(self, kind: str, name: str, value: bytes | None) -> None:
+        if value is None:
+            self._state.get(kind, {}).pop(name, None)
+        else:
+            self._state.setdefault(kind, {})[name] = value
+
+    def at(self, conversation: str, seq: int) -> StoredMessage | None:
+        return self._messages.get(_place(conversation, seq))
+
+    def state(self, kind: str, name: str) -> bytes | None:
+        return self._state.get(kind, {}).get(name)
+
+    def states(self, kind: str) -> dict[str, bytes]:
+        return dict(self._state.get(kind, {}))
 
     def holds(self, conversation: str, seq: int) -> bool:
         return _place(conversation, seq) in self._messages
@@ -62,7 +84,8 @@ class MemoryStore:
         return found
 
     def doubtful(self) -> list[StoredMessage]:
-        return [message for messages in self._fresh for message in messages]
+        places = dict.fromkeys(place for places in self._fresh for place in places)
+        return [self._messages[place] for place in places if place in self._messages]
 
     def close(self) -> None:
         self._fresh.clear()

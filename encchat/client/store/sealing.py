@@ -115,6 +115,13 @@ class Seal:
 
     def tag(self, conversation: str) -> bytes:
         """What stands for a conversation's name in the file."""
+        return self._tagged(names.folded(conversation))
+
+    def exact_tag(self, kind: str, name: str) -> bytes:
+        """What stands for the name of an entry of the state; no conversation's name has a NUL in it."""
+        return self._tagged(f"{kind}\0{name}")
+
+    def _tagged(self, text: str) -> bytes:
         keyed = self._names.copy()
-        keyed.update(names.folded(conversation).encode("utf-8", "surrogatepass"))
+        keyed.update(text.encode("utf-8", "surrogatepass"))
         return keyed.finalize()[:_TAG_BYTES]

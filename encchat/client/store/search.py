@@ -31,8 +31,8 @@ class Index:
     _places: list[Place] = field(init=False, factory=list)
 
     def add(self, messages: Iterable[StoredMessage]) -> None:
-        """Take messages in."""
-        new, first = list(messages), len(self._places)
+        """Take messages in; only what a person has written can be found."""
+        new, first = [message for message in messages if message.content in ("text", "topic")], len(self._places)
         self._connection.execute("BEGIN")
         rows = ((number, message.body) for number, message in enumerate(new, first))
         self._connection.executemany("INSERT INTO texts(rowid, body) VALUES (?, ?)", rows)

@@ -19,13 +19,14 @@ from encchat.client.store.search import Index
 from encchat.errors import StoreError
 from encchat.limits import DOUBTFUL_TRANSACTIONS, MAX_SEARCHED, STORE_BUSY_SECONDS
 
-VERSION: Final = 1
+VERSION: Final = 2
 _CHECK: Final = b"keys/check"
 
 _encode = msgspec.msgpack.Encoder().encode
 _message = msgspec.msgpack.Decoder(StoredMessage).decode
 _outgoing = msgspec.msgpack.Decoder(Outgoing).decode
 _cursor = msgspec.msgpack.Decoder(tuple[str, int]).decode
+_entry = msgspec.msgpack.Decoder(tuple[str, bytes]).decode
 
 
 @define
@@ -53,9 +54,9 @@ class File:
             raise StoreError(f"{self.path} was made by a newer encchat: use that one")
         self.rows("PRAGMA journal_mode=WAL")
         self.rows("PRAGMA synchronous=FULL")  # what is acked must survive a power cut too
-        if version == 0:
-            schema = files("encchat.client.store").joinpath("schema.sql").read_text()
-            self._connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={VERSION}; COMMIT;")
+        for step in range(version + 1, VERSION + 1):
+            schema = files("encchat.client.store").joinpath(f"schema/{step:04}.sql").read_text()
+            self._connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={step}; COMMIT;")
 
     @contextmanager
     def errors(self, done: str = "read") -> Iterator[None]:
@@ -153,10 +154,13 @@ class SqliteStore:
             leaving = [(places.pop(ulid),) for ulid in dict.fromkeys(changes.settled) if ulid in places]
             connection.executemany("DELETE FROM outbox WHERE place = ?", leaving)
             new = [message for message in changes.messages if self._keep(connection, message)]
+            new += [message for message in changes.opened if self._reopen(connection, message)]
             for name, seq in changes.cursors.items():
                 tag = self._seal.tag(name)
                 sealed = self._seal.seal(b"cursors/" + tag, _encode((name, seq)))
                 connection.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (tag, sealed))
+            for (kind, name), value in changes.state.items():
+                self._remember(connection, kind, name, value)
             self._doubt(connection, new)
         self._places, self._next_place = places, next_place + len(changes.queued)
         self._age += 1
@@ -170,6 +174,21 @@ class SqliteStore:
         query = "INSERT OR IGNORE INTO messages(tag, seq, sealed) VALUES (?, ?, ?)"
         return connection.execute(query, (tag, message.seq, sealed)).rowcount == 1
 
+    def _reopen(self, connection: sqlite3.Connection, message: StoredMessage) -> bool:
+        """Put a message in the place of what is kept there; whether there is anything."""
+        tag = self._seal.tag(message.conversation)
+        sealed = self._seal.seal(_message_place(tag, message.seq), _encode(message))
+        query = "UPDATE messages SET sealed = ? WHERE (tag, seq) = (?, ?)"
+        return connection.execute(query, (sealed, tag, message.seq)).rowcount == 1
+
+    def _remember(self, connection: sqlite3.Connection, kind: str, name: str, value: bytes | None) -> None:
+        tag = self._seal.exact_tag(kind, name)
+        if value is None:
+            connection.execute("DELETE FROM state WHERE (kind, tag) = (?, ?)", (kind, tag))
+        else:
+            sealed = self._seal.seal(_state_place(kind, tag), _encode((name, value)))
+            connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (kind, tag, sealed))
+
     def _doubt(self, connection: sqlite3.Connection, new: list[StoredMessage]) -> None:
         """Nothing committed by this transaction has been shown; what the one some before did has been."""
         age = self._age + 1
@@ -182,6 +201,22 @@ class SqliteStore:
             self._file.rows("SELECT 1 FROM messages WHERE (tag, seq) = (?, ?)", self._seal.tag(conversation), seq)
         )
 
+    def at(self, conversation: str, seq: int) -> StoredMessage | None:
+        query = "SELECT tag, seq, sealed FROM messages WHERE (tag, seq) = (?, ?)"
+        found = self._opened(self._file.rows(query, self._seal.tag(conversation), seq))
+        return found[0] if found else None
+
+    def state(self, kind: str, name: str) -> bytes | None:
+        query = "SELECT tag, sealed FROM state WHERE (kind, tag) = (?, ?)"
+        return self._entries(kind, self._file.rows(query, kind, self._seal.exact_tag(kind, name))).get(name)
+
+    def states(self, kind: str) -> dict[str, bytes]:
+        return self._entries(kind, self._file.rows("SELECT tag, sealed FROM state WHERE kind = ?", kind))
+
+    def _entries(self, kind: str, rows: Any) -> dict[str, bytes]:
+        with self._file.errors():
+            return dict(_entry(self._seal.open(_state_place(kind, tag), sealed)) for tag, sealed in rows)
+
     def history(self, conversation: str, count: int) -> list[StoredMessage]:
         query = "SELECT tag, seq, sealed FROM messages WHERE tag = ? ORDER BY seq DESC LIMIT ?"
         return self._opened(reversed(self._file.rows(query, self._seal.tag(conversation), count)))
@@ -193,8 +228,8 @@ class SqliteStore:
             self._index.add(self._opened(reversed(self._file.rows(query, MAX_SEARCHED))))
         found = []
         for conversation, seq in self._index.find(text, count):
-            query = "SELECT tag, seq, sealed FROM messages WHERE (tag, seq) = (?, ?)"
-            found += self._opened(self._file.rows(query, self._seal.tag(conversation), seq))
+            message = self.at(conversation, seq)
+            found += [] if message is None else [message]
         return found
 
     def doubtful(self) -> list[StoredMessage]:
@@ -223,3 +258,7 @@ def _outbox_place(place: int) -> bytes:
 
 def _message_place(tag: bytes, seq: int) -> bytes:
     return b"messages/" + tag + b"/%d" % seq
+
+
+def _state_place(kind: str, tag: bytes) -> bytes:
+    return b"state/" + kind.encode() + b"/" + tag

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from encchat.client.store import Changes, Outgoing, Store, StoredMessage
+from encchat.client.store.interface import Content
 from encchat.limits import DOUBTFUL_TRANSACTIONS
 
 ONE, TWO, THREE = (Outgoing(f"01{number:024}", "@bob", f"text {number}") for number in range(1, 4))
@@ -74,6 +77,40 @@ class StoreContract:
         store.apply(Changes(cursors={"@Bob": 2}))
         self.assertEqual(store.cursors(), {"@Bob": 2})
         self.assertEqual(len(store.history("@BOB", 9)), 1)
+
+    def test_a_ciphertext_is_opened_in_its_place(self: Any) -> None:
+        """It is found then, and in doubt again; where nothing is kept, nothing is opened."""
+        sealed, other = (msgspec.structs.replace(message(seq, "Aw cipher"), content="sealed") for seq in (1, 2))
+        opened = msgspec.structs.replace(message(1, "plain words"), encryption="megolm", signed="valid")
+        store = self.make()
+        store.apply(Changes(messages=[sealed, other]))
+        self.assertEqual(store.search("cipher", 9), [])
+        for _ in range(DOUBTFUL_TRANSACTIONS):
+            store.apply(Changes(cursors={"lobby": 2}))
+        self.assertEqual(store.doubtful(), [])
+        store.apply(Changes(opened=[opened, message(7)]))
+        for again in (store, self.make()):
+            self.assertEqual((again.at("LOBBY", 1), again.at("lobby", 7)), (opened, None))
+            self.assertEqual((again.history("lobby", 9), again.doubtful()), ([opened, other], [opened]))
+            self.assertEqual((again.search("plain", 9), again.search("cipher", 9)), ([opened], []))
+
+    def test_only_what_a_person_wrote_is_found(self: Any) -> None:
+        """No ciphertext and no change of a room."""
+        store = self.make()
+        contents: tuple[Content, ...] = ("text", "topic", "event", "sealed")
+        rows = [msgspec.structs.replace(message(n), content=content) for n, content in enumerate(contents, 1)]
+        store.apply(Changes(messages=rows))
+        self.assertEqual([one.content for one in store.search("hello", 9)], ["text", "topic"])
+
+    def test_state_is_remembered_by_kind_and_exact_name(self: Any) -> None:
+        """Over a crash; the last value counts, None forgets, and upper and lower case differ."""
+        self.make().apply(Changes(state={("olm", "Aa"): b"1", ("olm", "aA"): b"2", ("megolm", "Aa"): b""}))
+        store = self.make()
+        self.assertEqual(store.states("olm"), {"Aa": b"1", "aA": b"2"})
+        self.assertEqual((store.state("megolm", "Aa"), store.state("megolm", "aA")), (b"", None))
+        store.apply(Changes(state={("olm", "Aa"): None, ("olm", "aA"): b"3", ("olm", "none"): None}))
+        for again in (store, self.make()):
+            self.assertEqual((again.states("olm"), again.states("pins")), ({"aA": b"3"}, {}))
 
     def test_search_finds_all_words_and_their_beginnings(self: Any) -> None:
         """Case apart, newest last, also what came after the first search."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from importlib.resources import files
 from pathlib import Path
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from encchat.client.store import Changes, Outgoing
+from encchat.client.store import Changes, Outgoing, StoredMessage
 from encchat.client.store.sealing import Seal
 from encchat.client.store.sqlite import VERSION, File, SqliteStore
 from encchat.errors import StoreError
@@ -40,6 +42,7 @@ class Sealed(StoreContract, SynchronousTestCase):
                 queued=[Outgoing("01CANARYULID", "@canary-partner", "canary outgoing")],
                 messages=[message(1, "canary text", "@canary-talk", "canary-sender")],
                 cursors={"@canary-talk": 1},
+                state={("pins", "canary-user"): b"canary-secret"},
             )
         )
         self.assertEqual(len(store.search("canary", 9)), 1)
@@ -58,13 +61,17 @@ class Sealed(StoreContract, SynchronousTestCase):
     def test_a_row_moved_to_another_place_does_not_open(self) -> None:
         """Somebody who can write the file cannot make one message pass for another."""
         store = self.make()
-        store.apply(Changes(messages=[message(1), message(2)], queued=[ONE], cursors={"lobby": 2, "@bob": 9}))
+        state: dict[tuple[str, str], bytes | None] = {("pins", "a"): b"1", ("pins", "b"): b"2"}
+        messages = [message(1), message(2)]
+        store.apply(Changes(messages=messages, queued=[ONE], cursors={"lobby": 2, "@bob": 9}, state=state))
         self.change("UPDATE messages SET seq = 7 WHERE seq = 2")
         self.assertIn("tampered", self.assertRaises(StoreError, store.history, "lobby", 9).text)
         self.change("UPDATE outbox SET place = place + 1")
         self.assertRaises(StoreError, store.outbox)
         self.change("UPDATE cursors SET sealed = (SELECT max(sealed) FROM cursors)")
         self.assertRaises(StoreError, store.cursors)
+        self.change("UPDATE state SET sealed = (SELECT max(sealed) FROM state)")
+        self.assertRaises(StoreError, store.states, "pins")
 
     def test_a_changed_or_short_row_does_not_open(self) -> None:
         """Neither does another key."""
@@ -83,10 +90,11 @@ class Sealed(StoreContract, SynchronousTestCase):
         store.apply(Changes(queued=[ONE]))
         self.change("INSERT INTO outbox VALUES (2, x'00')")
         two = Outgoing("02", "@bob", "two")
-        changes = Changes(queued=[two], settled=[ONE.ulid], messages=[message(1)], cursors={"lobby": 1})
+        changes = Changes([two], [ONE.ulid], [message(1)], cursors={"lobby": 1}, state={("olm", "x"): b"1"})
         self.assertRaises(StoreError, store.apply, changes)
         self.change("DELETE FROM outbox WHERE place = 2")
         self.assertEqual((store.outbox(), store.cursors(), store.holds("lobby", 1)), ([ONE], {}, False))
+        self.assertEqual(store.states("olm"), {})
         store.apply(changes)
         self.assertEqual((store.outbox(), store.cursors(), store.holds("lobby", 1)), ([two], {"lobby": 1}, True))
 
@@ -97,6 +105,21 @@ class Sealed(StoreContract, SynchronousTestCase):
             connection.execute(f"PRAGMA user_version={VERSION + 1}")
         error = self.assertRaises(StoreError, self.make)
         self.assertIn("newer encchat", error.text)
+
+    def test_a_file_of_the_first_version_is_brought_up_to_date(self) -> None:
+        """All that was kept before there was end-to-end encryption is read, as what it was."""
+        schema = files("encchat.client.store").joinpath("schema/0001.sql").read_text()
+        seal = Seal(KEY, os.urandom)
+        tag = seal.tag("lobby")
+        old = {name: getattr(message(1), name) for name in StoredMessage.__struct_fields__[:7]}
+        with sqlite3.connect(self.path) as connection:
+            connection.executescript(f"{schema} PRAGMA user_version=1;")
+            place = b"messages/" + tag + b"/1"
+            row = (tag, seal.seal(place, msgspec.msgpack.encode(old)))
+            connection.execute("INSERT INTO messages(tag, seq, sealed) VALUES (?, 1, ?)", row)
+        store = self.make()
+        store.apply(Changes(state={("olm", "x"): b"1"}))
+        self.assertEqual((store.history("lobby", 9), store.states("olm")), ([message(1)], {"x": b"1"}))
 
     def test_a_file_that_is_none_of_ours_is_refused(self) -> None:
         """And named."""
