@@ -23,6 +23,7 @@ from twisted.trial.unittest import TestCase
 from encchat.errors import ChannelError
 from encchat.secure import DEFAULT_SUITE, Channel, ClientKeys, Plaintext, Secured, default_suites
 from encchat.wire import Error, LoggedIn, Ok, Register, Request, Send, Sent, ServerLine, decode_event, encode
+from tests.envelopes import DEVICE, content
 from tests.processes import SECONDS
 
 reactor: Any = _reactor
@@ -52,6 +53,8 @@ class RawClient(Protocol):
     _waiting: list[_Waiting] = field(factory=list)
     _rest: bytes = b""
     _last_id: int = 0
+    device: str = DEVICE
+    """What envelopes are from: the device's id once it is logged in."""
 
     def connectionMade(self) -> None:
         """Set off with the handshake."""
@@ -96,6 +99,8 @@ class RawClient(Protocol):
             self._line(decode_event(line))
 
     def _line(self, line: ServerLine) -> None:
+        if isinstance(line, Ok) and isinstance(line.result, LoggedIn):
+            self.device = line.result.device
         for wanted in self._waiting:
             if wanted.matches(line):
                 self._waiting.remove(wanted)
@@ -135,11 +140,15 @@ class RawClient(Protocol):
         return await self.answer(self.ask(kind, **fields))
 
     async def send(self, conversation: str, text: str) -> Sent:
-        """Send a message and wait until it is accepted."""
-        answer = await self.request(Send, conversation=conversation, ulid=self.ulid(), body=text)
+        """Send a message, in an envelope where one is due, and wait until it is accepted."""
+        answer = await self.request(Send, **self.message(conversation, text))
         assert isinstance(answer, Ok), answer
         assert isinstance(answer.result, Sent), answer
         return answer.result
+
+    def message(self, conversation: str, text: str) -> dict[str, str]:
+        """The fields of a `Send`."""
+        return {"conversation": conversation, "ulid": self.ulid(), **content(conversation, text, self.device)}
 
     def ulid(self) -> str:
         """A message id not used before by this client."""

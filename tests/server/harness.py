@@ -30,6 +30,7 @@ from encchat.server.services import Home
 from encchat.server.settings import Settings
 from encchat.server.store.sqlite import SqliteStore
 from encchat.wire import Role
+from tests.envelopes import DEVICE, content, text_of
 
 LIMIT = 10.0
 """Seconds a test waits for an event before it fails."""
@@ -59,6 +60,11 @@ class HandTime(Clock):
         if when == 0:
             return reactor.callLater(0, what, *a, **kw)  # type: ignore[attr-defined]
         return super().callLater(when, what, *a, **kw)
+
+
+def text(line: Line) -> str:
+    """The text of a message, out of its envelope if it is in one."""
+    return text_of(line.get("scheme", "none"), line["body"])
 
 
 @frozen
@@ -108,6 +114,8 @@ class Client:
         self.lines: list[Line] = []
         self.gone = False
         self.reason: Exception | None = None
+        self.device = DEVICE
+        """What envelopes are from: the device's id once it is logged in."""
         self._waiting: list[defer.Deferred[None]] = []
         self._ids = iter(range(1, 1_000_000))
         self.transport = Pipe(self, device_key, address)
@@ -143,6 +151,9 @@ class Client:
     # What the client sees ----------------------------------------------------------------------
     def took(self, line: Line) -> None:
         """The server sent it."""
+        result = line.get("result")
+        if isinstance(result, dict) and result["type"] == "logged_in":
+            self.device = result["device"]
         self.lines.append(line)
         self._wake()
 
@@ -198,9 +209,13 @@ class Client:
             raise AssertionError(f"{type_} was not refused: {answer}")
         return answer["code"], answer["text"]
 
-    async def say(self, number: int, body: str, conversation: str = "lobby") -> Any:
-        """Send a message; its `sent`."""
-        return await self.do("send", conversation=conversation, ulid=ulid(number), body=body)
+    async def say(self, number: int, text: str, conversation: str = "lobby") -> Any:
+        """Send a message, in an envelope where one is due; its `sent`."""
+        return await self.do("send", **self.message(number, text, conversation))
+
+    def message(self, number: int, text: str, conversation: str = "lobby") -> dict[str, str]:
+        """The fields of a `send`."""
+        return {"conversation": conversation, "ulid": ulid(number), **content(conversation, text, self.device)}
 
     async def end(self) -> None:
         """Wait until the server has hung up."""

@@ -6,7 +6,7 @@ from encchat.limits import MAX_BODY, MAX_PAGE, MAX_PAGE_BYTES, MAX_SERVER_LINE
 from encchat.server.model import LOBBY_KEY
 from encchat.wire import Ok, decode_event
 from encchat.wire import encode as encoded
-from tests.server.harness import PASSWORD, Client, Line, Server, ServerTestCase, ulid
+from tests.server.harness import PASSWORD, Client, Line, Server, ServerTestCase, text, ulid
 
 
 async def talk(client: Client, count: int, conversation: str = "lobby", first: int = 1, body: str = "") -> None:
@@ -17,7 +17,7 @@ async def talk(client: Client, count: int, conversation: str = "lobby", first: i
 
 def bodies(page: Line) -> list[str]:
     """What is in the page."""
-    return [message["body"] for message in page["messages"]]
+    return [text(message) for message in page["messages"]]
 
 
 async def cursors(client: Client) -> dict[str, int]:

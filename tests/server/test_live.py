@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encchat.limits import SLOW_READER_SECONDS, UNSENT_RESERVE
-from tests.server.harness import Client, Line, Server, ServerTestCase, ulid
+from tests.server.harness import Client, Line, Server, ServerTestCase, text, ulid
 
 MARK = 20_000
 
@@ -146,7 +146,7 @@ class LiveFeed(Case):
         await self.bob.say(901, "psst", "@slow")
         self.assertEqual([line for line in await self.caught_up() if line.get("kind") == "direct"], [])
         page = await self.slow.do("sync", conversation="@bob", after=0)
-        self.assertEqual([message["body"] for message in page["messages"]], ["psst"])
+        self.assertEqual([text(message) for message in page["messages"]], ["psst"])
 
 
 class Reading(Case):

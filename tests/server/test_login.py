@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.server.harness import PASSWORD, START, ServerTestCase, ulid
+from tests.server.harness import PASSWORD, START, ServerTestCase
 from tests.wire.test_codec import EXAMPLES
 
 
@@ -230,9 +230,9 @@ class Sessions(ServerTestCase):
         alice, bob = await server.user("alice"), await server.user("bob")
         bob.lines.clear()
         alice.write(
-            alice.encoded("send", 50, conversation="@bob", ulid=ulid(1), body="free?")
+            alice.encoded("send", 50, **alice.message(1, "free?", "@bob"))
             + alice.encoded("connect", 51, user="bob")
-            + alice.encoded("send", 52, conversation="@bob", ulid=ulid(2), body="bye")
+            + alice.encoded("send", 52, **alice.message(2, "bye", "@bob"))
             + alice.encoded("goodbye", 53)
         )
         await bob.until(lambda: bob.seen("session_ended"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from encchat.server.model import LOBBY_KEY
-from tests.server.harness import START, Client, Server, ServerTestCase, ulid
+from tests.envelopes import unsealed
+from tests.server.harness import START, Client, Server, ServerTestCase, text, ulid
 
 
 async def bodies(client: Client, count: int) -> list[str]:
     """The next ``count`` messages."""
-    return [(await client.take("message"))["body"] for _ in range(count)]
+    return [text(await client.take("message")) for _ in range(count)]
 
 
 class Lobby(ServerTestCase):
@@ -92,7 +93,7 @@ class Direct(ServerTestCase):
         """The text says which name."""
         server = await self.serve()
         alice = await server.user("alice")
-        refusal = await alice.refused("send", conversation="@nobody", ulid=ulid(1), body="hello?")
+        refusal = await alice.refused("send", **alice.message(1, "hello?", "@nobody"))
         self.assertEqual(refusal, ("unknown-user", "there is no user nobody"))
 
     async def test_a_conversation_there_is_not_is_refused(self) -> None:
@@ -110,20 +111,20 @@ class Direct(ServerTestCase):
         bob.vanish()
         self.assertEqual((await alice.say(1, "later", "@bob"))["seq"], 1)
         (stored,) = await server.store.history("direct:1:2", 0, 10)
-        self.assertEqual((stored.sender, stored.body), ("alice", "later"))
+        self.assertEqual((stored.sender, unsealed(stored.body)), ("alice", "later"))
 
     async def test_messages_sent_while_the_receiver_comes_back_keep_their_order(self) -> None:
         """The first needs a look into the store, the second does not."""
         server = await self.serve()
         alice, bob = await server.user("alice"), await server.user("bob", device=7)
         bob.vanish()
-        burst = [alice.encoded("send", 100 + n, conversation="@bob", ulid=ulid(n), body=f"{n}") for n in range(20)]
+        burst = [alice.encoded("send", 100 + n, **alice.message(n, f"{n}", "@bob")) for n in range(20)]
         back = server.client(device=7)
         back.send("login_device", user="bob")
         alice.write(b"".join(burst))
         await alice.answer(119)
         stored = await server.store.history("direct:1:2", 0, 100)
-        self.assertEqual([message.body for message in stored], [f"{n}" for n in range(20)])
+        self.assertEqual([unsealed(message.body) for message in stored], [f"{n}" for n in range(20)])
 
     async def test_a_note_to_oneself_reaches_the_other_devices_once(self) -> None:
         """One's own name is a conversation like any other."""
@@ -178,7 +179,7 @@ class Durable(ServerTestCase):
         server = await self.serve()
         laptop, phone = await server.user("alice"), await server.user("alice")
         await server.user("bob")
-        laptop.send("send", conversation="@bob", ulid=ulid(1), body="last words")
+        laptop.send("send", **laptop.message(1, "last words", "@bob"))
         laptop.vanish()
         self.assertEqual((await phone.take("message"))["conversation"], "@bob")
 

@@ -215,7 +215,7 @@ class Mutes(ModerationCase):
         notice = await self.bob.take("notice")
         self.assertIn("you are muted until 2027-01-15 08:30 UTC by mona: caps lock; you can still read", notice["text"])
         for number, place in enumerate(("lobby", "@mona", "@carol")):
-            code, text = await self.bob.refused("send", conversation=place, ulid=ulid(number), body="HEY")
+            code, text = await self.bob.refused("send", **self.bob.message(number, "HEY", place))
             self.assertEqual(code, "muted")
             self.assertIn("until 2027-01-15 08:30 UTC by mona: caps lock", text)
         await self.carol.say(50, "hello")

@@ -114,10 +114,7 @@ class SlowReaderTests(TestCase):
     async def flood(self, name: str) -> None:
         """Say `FLOOD` long things to ``name`` alone, fifty at a time."""
         for _ in range(FLOOD // 50):
-            ids = [
-                self.talker.ask(Send, conversation=f"@{name}", ulid=self.talker.ulid(), body=PADDING * 2)
-                for _ in range(50)
-            ]
+            ids = [self.talker.ask(Send, **self.talker.message(f"@{name}", PADDING * 2)) for _ in range(50)]
             for id_ in ids:
                 answer = await self.talker.answer(id_)
                 assert isinstance(answer, Ok), answer

@@ -278,6 +278,8 @@ class Secrecy(ServerTestCase):
         for way in WAYS:
             await alice.ask("break", way=way, text=CANARY)
         await alice.ask("send", conversation="@nobody", ulid=ulid(2), body=CANARY)
+        await alice.ask("send", conversation="@root", ulid=ulid(3), body=CANARY)
+        await alice.do("send", **alice.message(4, CANARY, "@root"))
         alice.write(f'{{"type":"send","id":77,"body":"{CANARY}"}}\n{CANARY}\n'.encode())
         await alice.answer(77)
         stranger = server.client()
