@@ -241,3 +241,54 @@ class NotEncryptedError(LocalError):
     """End-to-end encryption was asked for where there is none; nothing was sent."""
 
     code = "not-encrypted"
+
+
+class UntrustedError(LocalError):
+    """The trust policy allows encrypting for verified people only, and somebody there is not; nothing was sent."""
+
+    code = "untrusted"
+
+
+class KeyChangedError(LocalError):
+    """Somebody there has another identity key than the pinned one; nothing is sent until the person accepts it."""
+
+    code = "key-changed"
+
+
+class UndecryptableError(LocalError):
+    """A message cannot be opened; ``reason`` is a word, ``session`` names the key that would open it, if that is known.
+
+    The reasons: ``no-key``, ``replayed``, ``wrong-conversation``, ``wrong-sender``, ``broken``, ``locked``,
+    ``not-for-this-device``.
+    """
+
+    code = "undecryptable"
+
+    def __init__(self, reason: str, session: str = "") -> None:
+        super().__init__(f"the message cannot be decrypted: {reason}")
+        self.reason = reason
+        self.session = session
+
+
+class NotPreparedError(LocalError):
+    """Keys must be fetched or shared before this conversation can be encrypted for."""
+
+    code = "not-prepared"
+
+
+class NoKeysError(LocalError):
+    """Nobody one could encrypt for: the account has no device that its identity key vouches for."""
+
+    code = "no-keys"
+
+
+class IdentityMissingError(LocalError):
+    """This device lacks the account's identity key; the text says how it can get it."""
+
+    code = "not-vouched"
+
+
+class RecoveryError(LocalError):
+    """These words, this passphrase or this file do not bring the keys back; the text says what is wrong with them."""
+
+    code = "recovery"

@@ -279,11 +279,74 @@ MAX_MEMBERS: Final = 5_000
 MAX_ROOMS: Final = 1_000
 """Rooms one account is in or invited to."""
 
+ROTATE_AFTER_MESSAGES: Final = 100
+"""Messages under one Megolm session: what a stolen key opens ends there."""
+
+ROTATE_AFTER_SECONDS: Final = 7 * 86_400
+"""Age at which a Megolm session is followed by a fresh one; a quiet room's key does not live for ever."""
+
+SHARE_SLICE: Final = 50
+"""Devices a Megolm key goes to in one slice: with a new Olm session for each (0.2 ms, and its row) some 20 ms."""
+
+SHARE_AGAIN_SECONDS: Final = 600.0
+"""After a device had no key to make an Olm session with, how long until it is tried again."""
+
+OWN_SESSION_SECONDS: Final = 30 * 86_400
+"""How long the key of a session that is not used any more is kept for members who have lost it: a long holiday."""
+
+REPAIR_FIRST_SECONDS: Final = 5.0
+"""How long a missing key is waited for before it is asked for: it is mostly on its way."""
+
+REPAIR_MAX_SECONDS: Final = 86_400.0
+"""Longest wait between asking for the same missing key; it is five times as long each time."""
+
+REPAIR_TIMES: Final = 12
+"""How often a missing key is asked for: a week and more; afterwards only what a person does brings it."""
+
+REPAIR_SLICE: Final = 20
+"""Missing keys asked for, keys backed up or brought back, in one slice: a few milliseconds."""
+
+REPAIR_ANSWERS: Final = 3
+"""How often the same key is sent to the same device again in `REPAIR_ANSWER_SECONDS`."""
+
+REPAIR_ANSWER_SECONDS: Final = 3_600.0
+"""The time that count is for: whoever asks without end costs three keys an hour."""
+
+MAX_MISSING: Final = 10_000
+"""Missing keys that are asked for; what a liar names beyond them is just not decrypted."""
+
+MAX_WAITING_INDEXES: Final = 1_000
+"""Messages of one session that wait for its key and are known by their places; ten times as many as there should be."""
+
+MAX_SESSION_INDEX: Final = 65_536
+"""Messages of one Megolm session a receiver takes: it remembers each place, 8 kilobytes at most."""
+
+HANDOVER_SLICE: Final = 40
+"""Keys in one letter of history: at 600 bytes each they fit a parcel after Olm and base64."""
+
 RING_SECONDS: Final = 60.0
 """How long a call rings before it counts as refused."""
 
 SESSION_GRACE_SECONDS: Final = 15.0
 """A session outlives its lost connection this long: a phone changes its network in five."""
+
+IDENTITY_RSA_BITS: Final = 3_072
+"""Bits of an RSA identity key: as strong as Ed25519 (NIST SP 800-57 part 1, table 2)."""
+
+MAX_IDENTITY_RSA_BITS: Final = 4_096
+"""Bits of one that is accepted from others: what everybody who reads them can be made to compute with."""
+
+DSA_BITS: Final = 2_048
+"""Bits of a DSA identity key's modulus (FIPS 186-4 section 4.2, with a 256-bit order)."""
+
+DSA_ORDER_BITS: Final = 256
+"""Bits of its order: those of SHA-256, so that no signature cuts the hash short."""
+
+MAX_PAYLOAD: Final = 45_056
+"""Bytes of a message's plaintext with what stands around its text: encrypted and in base64 it fits MAX_ENVELOPE."""
+
+PADDING: Final = 64
+"""Bytes of whose multiples plaintexts are made: the length of a short answer tells nothing."""
 
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0
@@ -313,6 +376,12 @@ MAX_WAITING: Final = 1_000
 
 MAX_OUTBOX: Final = 10_000
 """Messages that wait to be accepted, from a program that does not wait; one more is refused."""
+
+MAX_UNOPENED: Final = 10_000
+"""Messages that wait for their key: as many as a long holiday brings; the first of more stay ciphertext."""
+
+SEAL_SLICE: Final = 100
+"""Messages the client encrypts before it does something else: some ten milliseconds."""
 
 SYNC_AT_ONCE: Final = 4
 """Conversations the client reads up on at the same time."""
