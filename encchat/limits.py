@@ -425,6 +425,9 @@ SYNC_AGAIN_SECONDS: Final = 10.0
 RETRY_JITTER: Final = 0.5
 """Part of each wait that is left to chance, so that not everybody comes back at once."""
 
+MAX_KEY_EXPORT: Final = 64 * 2**20
+"""Bytes of a file of ``/keys``: the keys of a hundred thousand sessions, far more than are kept."""
+
 MAX_KNOWN_NAMES: Final = 1_000
 """Names the client remembers for completion."""
 

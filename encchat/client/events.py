@@ -11,11 +11,25 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
-from encchat.wire import Kind, Presence, Role, UserEntry
+from encchat.wire import (
+    HistoryPolicy,
+    Kind,
+    MemberRole,
+    MemberState,
+    Presence,
+    Role,
+    RoomEntry,
+    SigningPolicy,
+    UserEntry,
+)
 
-Encryption = Literal["megolm", "olm", "server-key", "none"]
+Encryption = str
+"""``megolm``, ``olm``, ``server-key``, ``none``, or the name of a scheme from a plugin."""
 Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
+Signed = Literal["valid", "invalid", "absent"]
 Trust = Literal["verified", "pinned", "changed", "none"]
+"""What this client knows of the sender's identity key; ``none`` in the lobby, where nothing is signed."""
+RoomChange = Literal["opened", "invited", "joined", "declined", "left", "expelled", "topic"]
 
 
 class ScreenEvent(Struct, frozen=True, kw_only=True, tag_field="type", rename={"sender": "from", "partner": "with"}):
@@ -50,6 +64,7 @@ class Sent(ScreenEvent, frozen=True, kw_only=True, tag="sent"):
 class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
     """Somebody said something; ``time`` is ISO 8601 in UTC with milliseconds.
 
+    ``encryption`` is the scheme, ``signature`` the algorithm of the sender's identity key, ``signed`` whether it holds.
     ``missed``: it was said while this device was not connected.
     """
 
@@ -62,7 +77,25 @@ class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
     ulid: str
     encryption: Encryption
     signature: Signature
+    signed: Signed = "absent"
     trust: Trust
+    missed: bool = False
+
+
+class Undecryptable(ScreenEvent, frozen=True, kw_only=True, tag="undecryptable"):
+    """Somebody said something that cannot be read here (yet); ``/why ULID`` tells more, `Message` follows if it can.
+
+    ``reason``: ``no-key``, ``replayed``, ``wrong-conversation``, ``wrong-sender``, ``broken``,
+    ``not-for-this-device`` or ``locked``.
+    """
+
+    ulid: str
+    conversation: str
+    sender: str
+    reason: str
+    kind: Kind = "direct"
+    seq: int = 0
+    time: str = ""
     missed: bool = False
 
 
@@ -77,21 +110,21 @@ class History(ScreenEvent, frozen=True, kw_only=True, tag="history"):
     """Past messages of a conversation as they are kept here, oldest first: the answer to ``/history``."""
 
     conversation: str
-    messages: list[Message]
+    messages: list[Message | Undecryptable]
 
 
 class Recovered(ScreenEvent, frozen=True, kw_only=True, tag="recovered"):
     """What a client that was killed had kept and perhaps no longer shown; comes once, at the next start."""
 
     conversation: str
-    messages: list[Message]
+    messages: list[Message | Undecryptable]
 
 
 class Found(ScreenEvent, frozen=True, kw_only=True, tag="found"):
     """Past messages that have all words of ``text``, oldest first: the answer to ``/search``."""
 
     text: str
-    messages: list[Message]
+    messages: list[Message | Undecryptable]
 
 
 class Listing(ScreenEvent, frozen=True, kw_only=True, tag="listing"):
@@ -129,6 +162,93 @@ class Session(ScreenEvent, frozen=True, kw_only=True, tag="session"):
     partner: str
     event_: Literal["started", "ended", "refused"] = field(name="event")
     reason: str = ""
+
+
+class Ringing(ScreenEvent, frozen=True, kw_only=True, tag="ringing"):
+    """Somebody calls: ``/answer`` or ``/refuse``; ``over``: not any more."""
+
+    sender: str
+    over: bool = False
+
+
+class Room(ScreenEvent, frozen=True, kw_only=True, tag="room"):
+    """A room has changed: ``user`` is whom it concerns, ``by`` who did it; ``text`` is the topic."""
+
+    room: str
+    event_: RoomChange = field(name="event")
+    user: str
+    by: str
+    text: str = ""
+    missed: bool = False
+
+
+class WhoMember(Struct, frozen=True, kw_only=True):
+    """One row of `Who`."""
+
+    user: str
+    role: MemberRole
+    state: MemberState
+    presence: Presence
+    trust: Trust
+
+
+class Who(ScreenEvent, frozen=True, kw_only=True, tag="who"):
+    """A room, how what is said in it is protected, and who is in it: the answer to ``/who``."""
+
+    room: str
+    scheme: str
+    policy: SigningPolicy
+    history: HistoryPolicy
+    open: bool
+    owner: str
+    topic: str
+    members: list[WhoMember]
+
+
+class Rooms(ScreenEvent, frozen=True, kw_only=True, tag="rooms"):
+    """This account's rooms and invitations, and the open rooms it may join: the answer to ``/rooms``."""
+
+    rooms: list[RoomEntry]
+
+
+class KeyChanged(ScreenEvent, frozen=True, kw_only=True, tag="key_changed"):
+    """The identity key of ``user`` is another one than before.
+
+    ``announced``: the old key has signed the new one, so its owner made it. ``trust`` is what follows for this
+    client: ``changed`` until ``/trust`` or ``/verify``, if its policy says so.
+    """
+
+    user: str
+    announced: bool = False
+
+
+class Verification(ScreenEvent, frozen=True, kw_only=True, tag="verification"):
+    """A step of comparing keys with ``user``.
+
+    ``step``: ``number`` (the safety number is in ``number``), ``requested`` (the other side waits for ``/verify``),
+    ``waiting``, ``compare`` (``emoji`` and ``decimals`` are to be the same on both sides), ``confirmed`` (by this
+    side), ``done`` or ``cancelled``. ``emoji`` are the names, with the picture before each.
+    """
+
+    user: str
+    step: str
+    emoji: list[str] = []
+    decimals: list[int] = []
+    number: str = ""
+    reason: str = ""
+
+
+class Recovery(ScreenEvent, frozen=True, kw_only=True, tag="recovery"):
+    """The words that bring this account's keys to a new device; shown when it is made, and by ``/recovery``."""
+
+    phrase: str
+
+
+class Warned(ScreenEvent, frozen=True, kw_only=True, tag="warning"):
+    """Something about keys or encryption that the person has to know; ``code`` is stable."""
+
+    code: str
+    text: str
 
 
 class Notice(ScreenEvent, frozen=True, kw_only=True, tag="notice"):

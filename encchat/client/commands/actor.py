@@ -1,0 +1,66 @@
+"""What commands can do: the protocol they see of the client's core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from encchat import wire
+from encchat.client import generic
+from encchat.client.room_actions import RoomActions
+from encchat.client.trust_actions import TrustActions
+
+
+class Actor(Protocol):
+    """What a command can do; `encchat.client.core.ClientCore` is the one that does it."""
+
+    @property
+    def user(self) -> str:
+        """The name this client is logged in under."""
+
+    @property
+    def conversation(self) -> str:
+        """Where a bare line goes."""
+
+    @property
+    def server_commands(self) -> Mapping[str, wire.CommandEntry]:
+        """The server's commands that are not in `COMMANDS`, by verb."""
+
+    @property
+    def ringing(self) -> str:
+        """Who calls and waits for an answer, empty if nobody."""
+
+    @property
+    def room_actions(self) -> RoomActions:
+        """What can be done with rooms."""
+
+    @property
+    def trust_actions(self) -> TrustActions:
+        """What can be done with keys."""
+
+    def ask(self, label: str, kind: type[wire.Request], **fields: Any) -> None:
+        """Send a request; its answer is shown, an error with ``label`` before it."""
+
+    def ask_server(self, verb: str, fields: Mapping[str, generic.Value]) -> None:
+        """Send a command that only the server knows."""
+
+    def say(self, label: str, conversation: str, body: str) -> object:
+        """Send a message, now or as soon as there is a connection."""
+
+    def show_past(self, conversation: str, count: int) -> None:
+        """Show the newest messages of a conversation that are kept here."""
+
+    def find(self, text: str) -> None:
+        """Show the newest messages kept here that have all words of ``text``."""
+
+    def notice(self, text: str) -> None:
+        """Show ``text``."""
+
+    def go(self, conversation: str) -> None:
+        """Bare lines go to ``conversation`` from now on."""
+
+    def confirm_admin(self, password: str) -> None:
+        """Confirm the password for admin commands; an empty one is asked for."""
+
+    def leave(self) -> None:
+        """End this client once everything sent has been accepted."""

@@ -1,0 +1,35 @@
+"""Commands for admins, and those about the client itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from encchat import wire
+from encchat.client.commands.actor import Actor
+from encchat.client.commands.parsing import account, nothing
+from encchat.client.commands.table import Command
+
+
+def _admin(actor: Actor, arguments: str) -> None:
+    actor.confirm_admin(arguments)
+
+
+def _kick(actor: Actor, arguments: str) -> None:
+    word, _, reason = arguments.partition(" ")
+    name = account(word, "/kick NAME [REASON]")
+    actor.ask(f"/kick {name}", wire.Kick, user=name, reason=reason.strip())
+
+
+def _quit(actor: Actor, arguments: str) -> None:
+    nothing(arguments, "/quit")
+    actor.leave()
+
+
+def admin_commands(show_help: Callable[[Actor, str], None]) -> tuple[Command, ...]:
+    """The rows; ``show_help`` knows the whole table."""
+    return (
+        Command("admin", "/admin [PASSWORD]", "confirm your password for admin commands", _admin),
+        Command("kick", "/kick NAME [REASON]", "end all of NAME's connections", _kick, "user"),
+        Command("help", "/help [COMMAND]", "list the commands, or explain one", show_help, "command"),
+        Command("quit", "/quit", "leave", _quit),
+    )

@@ -1,0 +1,68 @@
+"""What commands ask of the end-to-end keys: the part of `encchat.e2e.machine.Machine` they see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from encchat.e2e.interfaces import Device, Policy, Trust
+
+
+class KeyMachine(Protocol):
+    """What it can say only later it tells as an effect; what cannot be done raises `encchat.errors.EncchatError`."""
+
+    @property
+    def policy(self) -> Policy:
+        """Whose keys are written to."""
+
+    @property
+    def vouched(self) -> bool:
+        """Whether this device has the account's identity key, so that others write to it."""
+
+    def trust_of(self, user: str) -> Trust:
+        """What is known of somebody's identity key."""
+
+    def fingerprint(self, user: str | None = None) -> str:
+        """Somebody's (None: one's own) identity key in short."""
+
+    def devices(self, user: str) -> Sequence[Device]:
+        """Somebody's vouched devices, as far as they are known here."""
+
+    def safety_number(self, user: str) -> str:
+        """60 digits, the same on both sides."""
+
+    def verify(self, user: str) -> None:
+        """Begin to compare keys, or take up what the other side has begun."""
+
+    def stop_verifying(self, user: str) -> None:
+        """They were not the same, or there is no time now."""
+
+    def verified(self, user: str) -> None:
+        """They were the same."""
+
+    def trust(self, user: str) -> None:
+        """Accept a changed key."""
+
+    def set_policy(self, policy: Policy) -> None:
+        """Whose keys are written to from now on."""
+
+    def sign_with(self, algorithm: str) -> None:
+        """Make a new identity key."""
+
+    def recover(self, phrase: str) -> None:
+        """Bring the account's keys here."""
+
+    def recovery_phrase(self) -> str:
+        """The words that do so elsewhere."""
+
+    def approve(self, device: str) -> None:
+        """Give another own device the identity key."""
+
+    def export_keys(self, passphrase: str) -> bytes:
+        """The keys of past messages, sealed."""
+
+    def import_keys(self, exported: bytes, passphrase: str) -> int:
+        """Take them up; how many were new."""
+
+    def why(self, session: str) -> str:
+        """What is being done about a missing key."""

@@ -1,0 +1,347 @@
+"""What the commands about rooms do, and what is shown of what others do in rooms; knows no sockets.
+
+Changes of a room come twice to the client that made them: as the answer to its request and as an event in the room's
+log. They are shown at the answer; the event, known by the request's ULID, is then only applied.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field
+
+from encchat import names, wire
+from encchat.client import events
+from encchat.client.floor import Floor
+from encchat.client.requests import Answer
+from encchat.client.room_names import RANDOM_BYTES, made_up
+from encchat.client.store.interface import StoredMessage
+from encchat.errors import NameRefusedError, UsageError
+
+_TRIES: Final = 5
+"""Names that are made up until the person is asked for one."""
+_REMEMBERED: Final = 1_000
+"""Own changes whose events may still come."""
+
+
+@define(eq=False)
+class RoomActions:
+    """See the module's docstring. Each method may raise `EncchatError`, which is shown under the command's name."""
+
+    _floor: Floor
+    _own: deque[str] = field(init=False, factory=lambda: deque(maxlen=_REMEMBERED))
+    _before: dict[str, str] = field(init=False, factory=dict)
+    """Where bare lines went before each room was entered."""
+
+    # Commands -------------------------------------------------------------------------------------
+    def joined(self, name: str) -> str:
+        """The name, as it was opened, of a room this account is in; raise `UnknownConversationError` for others."""
+        return self._floor.rooms.get(name).name
+
+    def chat(self, name: str, users: list[str], **settings: Any) -> None:
+        """Open a room, go there, and invite; without a name one is made up."""
+        tries = 1 if name else _TRIES
+        self._open(name or self._made_up(), users, settings, tries)
+
+    def invite(self, name: str, users: list[str]) -> None:
+        """Invite into the named or the current room; who is in no room at all opens one."""
+        if not name and not self._current() and not self._floor.rooms.names():
+            self.chat("", users, scheme="megolm", policy="signed", history="none", open=False)
+            return
+        room = self._named(name, "/invite #ROOM NAME...")
+        for user in users:
+            self._invite(room, user)
+
+    def join(self, name: str) -> None:
+        """Join; without a name, the one room this account is invited to."""
+        room = name or self._one_invitation("/join #ROOM")
+        known = self._floor.rooms.known(room)
+        if known is not None:
+            self._go(known.name)
+            return
+        self._change(f"/join {room}", wire.Join, self._entered, room=room, statement="")
+
+    def decline(self, name: str) -> None:
+        """Decline; without a name, the one invitation there is."""
+        room = name or self._one_invitation("/decline #ROOM")
+        self._change(f"/decline {room}", wire.Decline, lambda _: self._declined(room), room=room)
+
+    def leave(self, name: str) -> None:
+        """Leave the named or the current room."""
+        room = self._named(name, "/leave #ROOM")
+        self._change(f"/leave {room}", wire.Leave, lambda _: self._left(room), room=room)
+
+    def expel(self, name: str, user: str) -> None:
+        """Remove somebody from the named or the current room."""
+        room = self._named(name, "/expel #ROOM NAME")
+        then = partial(self._done, room, "expelled", user)
+        self._change(f"/expel {user}", wire.Expel, then, room=room, user=user)
+
+    def set_role(self, name: str, user: str, role: str) -> None:
+        """Make a member a moderator of the named or the current room, or no more."""
+        room = self._named(name, "/moderator #ROOM NAME")
+        said = f"{user} is {role} of {room} now"
+        self._change(
+            f"/moderator {user}", wire.SetMemberRole, lambda _: self._noted(room, said), room=room, user=user, role=role
+        )
+
+    def set_open(self, name: str, open: bool) -> None:
+        """Let everybody join the named or the current room, or only who is invited."""
+        room = self._named(name, "/open #ROOM")
+        said = _open_text(room, open)
+        self._change("/open", wire.SetRoomOpen, lambda _: self._noted(room, said), room=room, open=open)
+
+    def topic(self, text: str) -> None:
+        """Say what the current room is about, or show it."""
+        room = self._floor.rooms.get(self._named("", "/go #ROOM first"))
+        if text:
+            self._floor.say("/topic", room.name, text, content="topic")
+        else:
+            topic = room.header.topic
+            self._floor.notice(f"{room.name} is about: {topic}" if topic else f"{room.name} has no topic: /topic TEXT")
+
+    def who(self, name: str) -> None:
+        """Show the named or the current room and everybody in it."""
+        room = name or self._named("", "/who #ROOM")
+        self._floor.ask(f"/who {room}", wire.Who, then=partial(self._who, []), room=room)
+
+    def list_rooms(self) -> None:
+        """Show this account's rooms, invitations, and the open rooms."""
+        self._floor.ask("/rooms", wire.Rooms, then=self._listed)
+
+    # The connection's life ------------------------------------------------------------------------
+    def catch_up(self, then: Callable[[], None]) -> None:
+        """After a login: learn which rooms there are and who is in them, show invitations; then call ``then``."""
+        self._floor.ask_quietly(wire.Rooms, partial(self._caught_up, then))
+
+    def invited(self, said: wire.Invited, *, missed: bool = False) -> None:
+        """Somebody invites this account."""
+        self._floor.meet(said.by)
+        self._floor.rooms.invite(said)
+        self._show(said.room, "invited", self._floor.user, said.by, missed=missed)
+
+    def heard(self, message: StoredMessage, *, missed: bool = False) -> None:
+        """A change of a room has come in its log; a body that is none is passed over."""
+        try:
+            change = msgspec.json.decode(message.body, type=wire.RoomEvent)
+        except msgspec.MsgspecError:
+            return
+        rooms, name = self._floor.rooms, message.conversation
+        newer = rooms.apply(name, message.seq, change)
+        if message.ulid not in self._own:
+            self._announce(name, change, missed=missed)
+        if self._is_me(change.user) and change.event in ("left", "expelled") and newer:
+            self._out(name)
+        elif rooms.known(name) is None and change.event in ("opened", "joined") and self._is_me(change.user):
+            self._floor.ask_quietly(wire.Who, partial(self._learned, None), room=name)  # another device of ours did it
+
+    def topic_set(self, conversation: str, user: str, topic: str, *, missed: bool = False) -> None:
+        """A member has said what the room is about."""
+        self._floor.rooms.set_topic(conversation, topic)
+        self._floor.show(events.Room(room=conversation, event_="topic", user=user, by=user, text=topic, missed=missed))
+
+    # Opening and inviting -------------------------------------------------------------------------
+    def _open(self, name: str, users: list[str], settings: dict[str, Any], tries: int) -> None:
+        def refused(error: wire.Error) -> bool:
+            if tries <= 1 or error.code != NameRefusedError.code:
+                return False
+            self._open(self._made_up(), users, settings, tries - 1)
+            return True
+
+        def opened(result: wire.Result | None) -> None:
+            if not isinstance(result, wire.RoomState):
+                return
+            self._floor.rooms.take(result)
+            self._show(result.room, "opened", self._floor.user, self._floor.user)
+            self._go(result.room)
+            for user in users:
+                self._invite(result.room, user)
+
+        self._change(f"/chat {name}", wire.OpenRoom, opened, refused, room=name, statement="", **settings)
+
+    def _made_up(self) -> str:
+        return made_up(self._floor.random(RANDOM_BYTES))
+
+    def _invite(self, room: str, user: str) -> None:
+        then = partial(self._was_invited, room, user)
+        self._change(f"/invite {user}", wire.Invite, then, room=room, user=user, statement="")
+
+    def _was_invited(self, room: str, user: str, result: wire.Result | None) -> None:
+        known = result.user if isinstance(result, wire.UserStatus) else user
+        self._floor.meet(known)
+        self._show(room, "invited", known, self._floor.user)
+        if isinstance(result, wire.UserStatus) and result.presence == "OFFLINE":
+            self._floor.notice(f"{known} is OFFLINE and finds the invitation to {room} when coming online")
+
+    # Entering and leaving -------------------------------------------------------------------------
+    def _entered(self, result: wire.Result | None) -> None:
+        if isinstance(result, wire.RoomState):
+            self._show(result.room, "joined", self._floor.user, self._floor.user)
+            self._learned(None, wire.Ok(id=0, result=result))
+            self._go(result.room)
+
+    def _go(self, room: str) -> None:
+        if names.folded(self._floor.conversation) != names.folded(room):
+            self._before[names.folded(room)] = self._floor.conversation
+            self._floor.go(room)
+
+    def _declined(self, room: str) -> None:
+        self._floor.rooms.forget_invitation(room)
+        self._show(room, "declined", self._floor.user, self._floor.user)
+
+    def _left(self, room: str) -> None:
+        self._floor.rooms.remove(room)
+        self._show(room, "left", self._floor.user, self._floor.user)
+        back = self._before.pop(names.folded(room), names.LOBBY)
+        if names.folded(self._floor.conversation) == names.folded(room):
+            gone = back.startswith("#") and self._floor.rooms.known(back) is None
+            self._floor.go(names.LOBBY if gone else back)
+
+    def _out(self, room: str) -> None:
+        """This account was put out, or left by another device: what is typed for the room must not reach the lobby."""
+        self._floor.rooms.remove(room)
+        if names.folded(self._floor.conversation) == names.folded(room):
+            self._floor.notice(f"you are not in {room} any more; /go lobby, or /go @NAME")
+
+    # Answers and events ---------------------------------------------------------------------------
+    def _change(
+        self,
+        label: str,
+        kind: type[wire.Request],
+        then: Callable[[wire.Result | None], None],
+        failed: Callable[[wire.Error], bool] | None = None,
+        **fields: Any,
+    ) -> None:
+        """Ask for a change of a room under a ULID of its own."""
+        ulid = self._floor.new_ulid()
+        self._floor.ask(label, kind, then=then, failed=failed, ulid=ulid, **fields)
+        self._own.append(ulid)
+
+    def _done(self, room: str, event: events.RoomChange, user: str, _result: wire.Result | None) -> None:
+        self._show(room, event, user, self._floor.user)
+
+    def _noted(self, _room: str, said: str) -> None:
+        self._floor.notice(said)
+
+    def _show(self, room: str, event: events.RoomChange, user: str, by: str, *, missed: bool = False) -> None:
+        self._floor.show(events.Room(room=room, event_=event, user=user, by=by, missed=missed))
+
+    def _announce(self, room: str, change: wire.RoomEvent, *, missed: bool) -> None:
+        self._floor.meet(change.user)
+        if change.event == "role":
+            self._floor.notice(f"{change.user} is {change.role} of {room} now, says {change.by}")
+        elif change.event == "open":
+            self._floor.notice(f"{_open_text(room, change.open)}, says {change.by}")
+        else:
+            self._show(room, change.event, change.user, change.by, missed=missed)
+
+    def _listed(self, result: wire.Result | None) -> None:
+        if isinstance(result, wire.RoomList):
+            self._floor.show(events.Rooms(rooms=result.rooms))
+
+    def _who(self, before: list[wire.Member], result: wire.Result | None) -> None:
+        """One page of the members; the last one shows them all."""
+        if not isinstance(result, wire.RoomState):
+            return
+        members = before + result.members
+        room = self._floor.rooms.known(result.room)
+        if room is not None:
+            room = self._floor.rooms.take(result, first=not before)
+        if result.more and result.members:
+            then, after = partial(self._who, members), result.members[-1].user
+            self._floor.ask(f"/who {result.room}", wire.Who, then=then, room=result.room, after=after)
+            return
+        self._floor.show(
+            events.Who(
+                room=result.room,
+                scheme=result.scheme,
+                policy=result.policy,
+                history=result.history,
+                open=result.open,
+                owner=result.owner,
+                topic="" if room is None else room.header.topic,
+                members=[self._who_member(member) for member in members],
+            )
+        )
+
+    def _who_member(self, member: wire.Member) -> events.WhoMember:
+        machine = self._floor.machine
+        trust: events.Trust = "none" if machine is None else machine.trust_of(member.user)
+        return events.WhoMember(
+            user=member.user, role=member.role, state=member.state, presence=member.presence, trust=trust
+        )
+
+    # Learning after a login -----------------------------------------------------------------------
+    def _caught_up(self, then: Callable[[], None], answer: Answer) -> None:
+        result = answer.result if isinstance(answer, wire.Ok) else None
+        if not isinstance(result, wire.RoomList):
+            then()
+            return
+        mine = [entry for entry in result.rooms if entry.state == "joined"]
+        for gone in self._floor.rooms.reconcile(entry.room for entry in mine):
+            self._floor.notice(f"you are not in {gone} any more")
+        for entry in result.rooms:
+            if entry.state == "invited":
+                self.invited(wire.Invited(room=entry.room, id=entry.id, by=entry.by), missed=True)
+        self._learn_all([entry.room for entry in mine], then)
+
+    def _learn_all(self, rooms: list[str], then: Callable[[], None]) -> None:
+        left = set(rooms)
+
+        def learned(room: str) -> None:
+            left.discard(room)
+            if not left:
+                then()
+
+        if not left:
+            then()
+        for room in rooms:
+            self._floor.ask_quietly(wire.Who, partial(self._learned, partial(learned, room)), room=room)
+
+    def _learned(self, then: Callable[[], None] | None, answer: Answer, first: bool = True) -> None:
+        """A page about a room this account is in; asks for the next one, or calls ``then``."""
+        result = answer.result if isinstance(answer, wire.Ok) else None
+        if isinstance(result, wire.RoomState):
+            self._floor.rooms.take(result, first=first)
+            for member in result.members:
+                self._floor.meet(member.user)
+            if result.more and result.members:
+                done = partial(self._learned, then, first=False)
+                self._floor.ask_quietly(wire.Who, done, room=result.room, after=result.members[-1].user)
+                return
+        if then is not None:
+            then()
+
+    # Which room is meant --------------------------------------------------------------------------
+    def _current(self) -> str:
+        here = self._floor.conversation
+        return here if here.startswith("#") else ""
+
+    def _named(self, name: str, usage: str) -> str:
+        """The named room, else the current one."""
+        room = name or self._current()
+        if room:
+            return self._floor.rooms.get(room).name
+        there = self._floor.rooms.names()
+        if not there:
+            raise UsageError("you are in no room: /chat NAME... opens one, /rooms lists those you may join")
+        raise UsageError(f"you are in {', '.join(there)}, say which: {usage}")
+
+    def _one_invitation(self, usage: str) -> str:
+        there = [invited.room for invited in self._floor.rooms.invitations()]
+        if len(there) == 1:
+            return there[0]
+        if not there:
+            raise UsageError(f"no invitation waits for you: {usage}; /rooms lists the rooms there are")
+        raise UsageError(f"you are invited to {', '.join(there)}, say which: {usage}")
+
+    def _is_me(self, user: str) -> bool:
+        return names.folded(user) == names.folded(self._floor.user)
+
+
+def _open_text(room: str, open: bool) -> str:
+    return f"everybody may join {room} now" if open else f"only who is invited may join {room} now"

@@ -1,0 +1,222 @@
+"""What this client knows of its rooms: who is in them, how they are encrypted, what they are about.
+
+Theory of operation. The server's `RoomState` is taken whole; what changes after it comes as room events in the room's
+log, by seq. One at or before the state's ``version`` is in it already and is shown only. What has to be known without
+a connection (which rooms there are, their ids and settings, their topics) is kept in the client's store, members are
+not: they are asked for after each login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from attrs import define, field
+
+from encchat import names, wire
+from encchat.e2e.interfaces import Conversation, Keep
+from encchat.errors import UnknownConversationError
+from encchat.limits import MAX_NAME
+
+_KIND = "room-view"
+"""The kind under which rooms are kept."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of a room."""
+
+    name: str
+    id: str
+    scheme: str
+    policy: wire.SigningPolicy
+    history: wire.HistoryPolicy
+    open: bool = False
+    owner: str = ""
+    topic: str = ""
+
+
+@define(eq=False)
+class Room:
+    """One room this account is in; ``members`` by folded name, the invited included."""
+
+    header: Header
+    version: int = 0
+    members: dict[str, wire.Member] = field(factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name, with ``#``."""
+        return self.header.name
+
+    def joined(self) -> tuple[str, ...]:
+        """Who is in it, by name."""
+        found = (member.user for member in self.members.values() if member.state == "joined")
+        return tuple(sorted(found, key=names.folded))
+
+    def member(self, user: str) -> wire.Member | None:
+        """What is known of a member or an invited account."""
+        return self.members.get(names.folded(user))
+
+
+@define(eq=False)
+class Rooms:
+    """The rooms of one account, and the invitations that wait for an answer."""
+
+    _keep: Keep
+    user: str = ""
+    _rooms: dict[str, Room] = field(init=False, factory=dict)
+    _invitations: dict[str, wire.Invited] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for kept in self._keep.all(_KIND).values():
+            header = msgspec.json.decode(kept, type=Header)
+            self._rooms[names.folded(header.name)] = Room(header)
+
+    # Looking up -----------------------------------------------------------------------------------
+    def names(self) -> list[str]:
+        """The rooms this account is in, by name."""
+        return sorted((room.name for room in self._rooms.values()), key=names.folded)
+
+    def invitations(self) -> list[wire.Invited]:
+        """What waits for ``/join`` or ``/decline``, by room."""
+        return sorted(self._invitations.values(), key=lambda invited: names.folded(invited.room))
+
+    def invitation(self, name: str) -> wire.Invited | None:
+        """The invitation to that room."""
+        return self._invitations.get(names.folded(name))
+
+    def known(self, name: str) -> Room | None:
+        """The room of that name, if this account is in it."""
+        return self._rooms.get(names.folded(name))
+
+    def get(self, name: str) -> Room:
+        """The same; raise `UnknownConversationError`, which says what to do, if it is not."""
+        room = self.known(name)
+        if room is not None:
+            return room
+        shown = name[: MAX_NAME + 1]
+        if self.invitation(name) is not None:
+            raise UnknownConversationError(f"you are invited to {shown}: /join {shown} first")
+        known = ", ".join(self.names()[:_SHOWN])
+        there = f"you are in {known}" if known else "you are in none: /chat NAME... opens one"
+        raise UnknownConversationError(f"you are not in {shown}; {there}")
+
+    def conversation(self, name: str) -> Conversation:
+        """The room as end-to-end encryption sees it; raise as `get` does."""
+        room = self.get(name)
+        head = room.header
+        members = room.joined() or (self.user,)
+        signed = head.policy == "signed"
+        return Conversation(
+            head.name, f"room:{head.id}", "room", head.scheme, members, version=room.version, signed=signed
+        )
+
+    # What the server says -------------------------------------------------------------------------
+    def take(self, state: wire.RoomState, *, first: bool = True) -> Room:
+        """This account is in the room that ``state`` tells of; ``first``: it is the first page of its members."""
+        key = names.folded(state.room)
+        room = self._rooms.get(key)
+        topic = room.header.topic if room is not None and room.header.id == state.id else ""
+        if room is None or room.header.id != state.id:
+            room = self._rooms[key] = Room(_header(state, topic))
+        if first:
+            room.members.clear()
+        room.version = max(room.version, state.version)
+        room.members |= {names.folded(member.user): member for member in state.members}
+        self._invitations.pop(key, None)
+        self._write(room, _header(state, topic))
+        return room
+
+    def reconcile(self, joined: Iterable[str]) -> list[str]:
+        """These are all the rooms this account is in; the names of those it is in no more."""
+        there = {names.folded(name) for name in joined}
+        gone = [room.name for key, room in self._rooms.items() if key not in there]
+        for name in gone:
+            self.remove(name)
+        return gone
+
+    def remove(self, name: str) -> None:
+        """This account is not in that room any more."""
+        if self._rooms.pop(names.folded(name), None) is not None:
+            self._keep.put(_KIND, names.folded(name), None)
+
+    def invite(self, invited: wire.Invited) -> None:
+        """An invitation has come."""
+        self._invitations[names.folded(invited.room)] = invited
+
+    def forget_invitation(self, name: str) -> None:
+        """It was answered, or taken back."""
+        self._invitations.pop(names.folded(name), None)
+
+    def apply(self, name: str, seq: int, change: wire.RoomEvent) -> bool:
+        """A change from the log of a room; whether it is newer than what was known."""
+        room = self.known(name)
+        if room is None or seq <= room.version:
+            return False
+        _apply(room, seq, change)
+        head = room.header
+        if change.event == "open":
+            self._write(room, msgspec.structs.replace(head, open=change.open))
+        elif change.event == "role" and change.role == "owner":
+            self._write(room, msgspec.structs.replace(head, owner=change.user))
+        return True
+
+    def set_topic(self, name: str, topic: str) -> None:
+        """Somebody has set the topic."""
+        room = self.known(name)
+        if room is not None:
+            self._write(room, msgspec.structs.replace(room.header, topic=topic))
+
+    def _write(self, room: Room, header: Header) -> None:
+        if room.header != header or self._keep.get(_KIND, names.folded(header.name)) is None:
+            room.header = header
+            self._keep.put(_KIND, names.folded(header.name), msgspec.json.encode(header))
+
+
+_SHOWN = 5
+"""Rooms that an error names."""
+
+
+def _header(state: wire.RoomState, topic: str) -> Header:
+    return Header(
+        name=state.room,
+        id=state.id,
+        scheme=state.scheme,
+        policy=state.policy,
+        history=state.history,
+        open=state.open,
+        owner=state.owner,
+        topic=topic,
+    )
+
+
+def _apply(room: Room, seq: int, change: wire.RoomEvent) -> None:
+    key, now = names.folded(change.user), room.member(change.user)
+    match change.event:
+        case "invited" | "joined":
+            state: wire.MemberState = "joined" if change.event == "joined" else "invited"
+            by = now.by if now is not None and change.event == "joined" else change.by
+            role = "member" if now is None else now.role
+            statement = change.statement or ("" if now is None else now.statement)
+            room.members[key] = wire.Member(
+                user=change.user, role=role, state=state, by=by, since=seq, statement=statement
+            )
+            room.version = seq
+        case "declined" | "left" | "expelled":
+            room.members.pop(key, None)
+            room.version = seq
+        case "role" if now is not None:
+            room.members[key] = msgspec.structs.replace(now, role=change.role)
+        case _:
+            pass
+
+
+def direct_conversation(user: str, partner: str) -> Conversation:
+    """What two accounts say to each other."""
+    pair = ":".join(sorted((names.folded(user), names.folded(partner))))
+    return Conversation(f"@{partner}", f"direct:{pair}", "direct", "megolm", (user, partner))
+
+
+def session_conversation(user: str, partner: str, session: str) -> Conversation:
+    """What two accounts say to each other in the session of that id."""
+    return Conversation(f"@{partner}", f"session:{session}", "session", "olm", (user, partner))

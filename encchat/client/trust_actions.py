@@ -1,0 +1,210 @@
+"""What the commands about keys do, and how what the keys' machine tells is shown; knows no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define
+
+from encchat import names
+from encchat.client import events
+from encchat.client.floor import Floor
+from encchat.client.key_machine import KeyMachine
+from encchat.e2e import interfaces as e2e
+from encchat.errors import NotEncryptedError, UsageError
+
+_NO_KEYS: Final = "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they are made"
+_REASONS: Final = {
+    "no-key": "its key has not come here yet; it is asked for from the sender's devices",
+    "replayed": "it is a copy of an earlier message: somebody, perhaps the server, has sent it again",
+    "wrong-conversation": "it was written for another conversation and put here by somebody else, perhaps the server",
+    "wrong-sender": "it was not written by whom the server says",
+    "broken": "it was damaged, or forged, on its way",
+    "not-for-this-device": "it was written before this device was there, or without knowing of it",
+    "locked": "the keys kept here are locked: start again with the password",
+}
+
+
+def change_warning(user: str, announced: bool) -> str:
+    """What a person has to know, and do, about somebody's changed key."""
+    how = (
+        "their old key has signed the new one"
+        if announced
+        else "their old key has NOT signed the new one: somebody else may be pretending to be them"
+    )
+    return (
+        f"WARNING: THE KEY OF {user} HAS CHANGED; {how}.\n"
+        f"Nothing is sent to {user} until you say so. Ask {user}, by another way than this chat, whether they have a new"
+        f" key; then /verify {user} to compare it, or /trust {user} to accept it."
+    )
+
+
+@define(eq=False)
+class TrustActions:
+    """Each method may raise `EncchatError`, which is shown under the command's name."""
+
+    _floor: Floor
+
+    # Whether something is encrypted -----------------------------------------------------------------
+    def lock(self, conversation: str) -> str:
+        """How what is said in a conversation is protected, in a word or two, for the bottom bar."""
+        if conversation == names.LOBBY:
+            return "not end to end"
+        if self._floor.machine is None:
+            return "no keys"
+        if conversation.startswith("@"):
+            trust = self._floor.machine.trust_of(conversation[1:])
+            return {"verified": "encrypted, verified", "changed": "KEY CHANGED"}.get(trust, "encrypted")
+        room = self._floor.rooms.known(conversation)
+        if room is None:
+            return "not in it"
+        deniable = ", deniable" if room.header.policy == "deniable" else ""
+        return ("encrypted" if room.header.scheme == "megolm" else room.header.scheme) + deniable
+
+    def described(self, conversation: str) -> str:
+        """The same behind the name of a conversation."""
+        return f" ({self.lock(conversation)})"
+
+    def insist(self, conversation: str) -> None:
+        """Raise `NotEncryptedError` where what is said is not encrypted end to end."""
+        refused = "nothing was sent:"
+        if conversation == names.LOBBY:
+            raise NotEncryptedError(
+                f"{refused} in the lobby everybody reads, and the server too; /go @NAME, /connect NAME or /chat NAME first"
+            )
+        if self._floor.machine is None:
+            raise NotEncryptedError(f"{refused} {_NO_KEYS}")
+        room = self._floor.rooms.known(conversation)
+        if room is not None and room.header.scheme == "server-key":
+            raise NotEncryptedError(f"{refused} the server holds the key of {room.name}; /chat NAME opens another room")
+
+    # Commands ---------------------------------------------------------------------------------------
+    def verify(self, user: str) -> None:
+        """Show the safety number, and compare by emoji if the other side is there."""
+        machine = self._machine()
+        number = machine.safety_number(user)
+        self._floor.show(events.Verification(user=user, step="number", number=number))
+        machine.verify(user)
+
+    def stop_verifying(self, user: str) -> None:
+        """What was compared was not the same."""
+        self._machine().stop_verifying(user)
+
+    def verified(self, user: str) -> None:
+        """What was compared was the same."""
+        self._machine().verified(user)
+
+    def trust(self, user: str) -> None:
+        """Accept a changed key."""
+        self._machine().trust(user)
+        self._floor.notice(f"the key of {user} is accepted; /verify {user} would make sure whose it is")
+
+    def policy(self, policy: str) -> None:
+        """Choose whose keys are written to; empty: say it."""
+        machine = self._machine()
+        if policy:
+            machine.set_policy(policy)  # type: ignore[arg-type]
+        said = {
+            "first-use": "everybody is written to whose key is the first one seen, or was accepted or verified",
+            "verified-only": "only those are written to whom you have verified",
+            "always": "everybody is written to, whatever becomes of their keys",
+        }
+        self._floor.notice(f"{machine.policy}: {said[machine.policy]}")
+
+    def fingerprint(self, user: str) -> None:
+        """Show an identity key in short."""
+        machine = self._machine()
+        if not user or names.folded(user) == names.folded(self._floor.user):
+            self._floor.notice(f"your key: {machine.fingerprint()}")
+        else:
+            self._floor.notice(f"the key of {user} ({machine.trust_of(user)}): {machine.fingerprint(user)}")
+
+    def devices(self, user: str) -> None:
+        """Show somebody's devices with their keys."""
+        rows = [[device.device, device.ed25519] for device in self._machine().devices(user)]
+        self._floor.show(events.Listing(title=f"devices of {user}", columns=["device", "key"], rows=rows))
+
+    def approve(self, device: str) -> None:
+        """Let another own device have the identity key."""
+        self._machine().approve(device)
+
+    def recover(self, phrase: str) -> None:
+        """Bring the keys here; without a phrase it is asked for."""
+        machine = self._machine()
+        if phrase:
+            machine.recover(phrase)
+        else:
+            self._floor.ask_secret("Recovery phrase: ", machine.recover, "give the words in the line: /recover PHRASE")
+
+    def recovery(self) -> None:
+        """Show the recovery phrase."""
+        self._floor.show(events.Recovery(phrase=self._machine().recovery_phrase()))
+
+    def sign_with(self, algorithm: str) -> None:
+        """Make a new identity key."""
+        self._machine().sign_with(algorithm)
+
+    def why(self, ulid: str) -> None:
+        """Say what is wrong with a message, and what is being done about it."""
+        machine, found = self._machine(), self._floor.unreadable(ulid)
+        if found is None:
+            raise UsageError(
+                f"no message {ulid} waits here to be read" if ulid else "every message here could be read: /why ULID"
+            )
+        which, reason, session = found
+        text = f"{which}: {_REASONS.get(reason, reason)}"
+        self._floor.notice(f"{text}\n{machine.why(session)}" if session else text)
+
+    def export_keys(self, path: str, passphrase: str) -> None:
+        """Write the keys of past messages into a new file."""
+        machine = self._machine()
+
+        def write(passphrase: str) -> None:
+            if not passphrase:
+                raise UsageError("no passphrase, no file")
+            self._floor.files.write(path, machine.export_keys(passphrase))
+            self._floor.notice(f"the keys of past messages are in {path}, sealed under that passphrase")
+
+        self._with_passphrase(f"A passphrase for {path}: ", "export", passphrase, write)
+
+    def import_keys(self, path: str, passphrase: str) -> None:
+        """Read such a file."""
+        machine, sealed = self._machine(), self._floor.files.read(path)
+
+        def read(passphrase: str) -> None:
+            count = machine.import_keys(sealed, passphrase)
+            self._floor.notice(f"{count} keys of past messages were new here")
+
+        self._with_passphrase(f"The passphrase of {path}: ", "import", passphrase, read)
+
+    def _with_passphrase(self, prompt: str, action: str, given: str, then: Callable[[str], None]) -> None:
+        if given:
+            then(given)
+        else:
+            self._floor.ask_secret(prompt, then, f"give the passphrase in the line: /keys {action} FILE PASSPHRASE")
+
+    # What the machine tells -------------------------------------------------------------------------
+    def tell(self, effect: e2e.Effect) -> None:
+        """Show an effect, other than `KeyArrived` and `RoomTopic`, which are not shown."""
+        match effect:
+            case e2e.IdentityChanged(user, vouched):
+                self._floor.show(events.KeyChanged(user=user, announced=vouched))
+            case e2e.Verification(user, step, emoji, decimals, reason):
+                self._floor.show(
+                    events.Verification(user=user, step=step, emoji=list(emoji), decimals=list(decimals), reason=reason)
+                )
+            case e2e.Recovery(phrase):
+                self._floor.show(events.Recovery(phrase=phrase))
+            case e2e.Warned(code, text):
+                self._floor.show(events.Warned(code=code, text=text))
+            case e2e.Unvouched(text):
+                self._floor.show(events.Warned(code="unvouched", text=text))
+            case _:
+                pass
+
+    def _machine(self) -> KeyMachine:
+        machine = self._floor.machine
+        if machine is None:
+            raise NotEncryptedError(_NO_KEYS)
+        return machine
