@@ -14,7 +14,10 @@ from encchat.client.key_machine import KeyMachine
 from encchat.e2e import interfaces as e2e
 from encchat.errors import NotEncryptedError, UsageError
 
-_NO_KEYS: Final = "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they are made"
+_NO_KEYS: Final = (
+    "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they"
+    " are made"
+)
 _REASONS: Final = {
     "no-key": "its key has not come here yet; it is asked for from the sender's devices",
     "replayed": "it is a copy of an earlier message: somebody, perhaps the server, has sent it again",
@@ -35,8 +38,8 @@ def change_warning(user: str, announced: bool) -> str:
     )
     return (
         f"WARNING: THE KEY OF {user} HAS CHANGED; {how}.\n"
-        f"Nothing is sent to {user} until you say so. Ask {user}, by another way than this chat, whether they have a new"
-        f" key; then /verify {user} to compare it, or /trust {user} to accept it."
+        f"Nothing is sent to {user} until you say so. Ask {user}, by another way than this chat, whether they have a"
+        f" new key; then /verify {user} to compare it, or /trust {user} to accept it."
     )
 
 
@@ -71,7 +74,8 @@ class TrustActions:
         refused = "nothing was sent:"
         if conversation == names.LOBBY:
             raise NotEncryptedError(
-                f"{refused} in the lobby everybody reads, and the server too; /go @NAME, /connect NAME or /chat NAME first"
+                f"{refused} in the lobby everybody reads, and the server too; /go @NAME, /connect NAME or /chat NAME"
+                " first"
             )
         if self._floor.machine is None:
             raise NotEncryptedError(f"{refused} {_NO_KEYS}")

@@ -42,23 +42,21 @@ COMMANDS: Final[tuple[Command, ...]] = (*MESSAGES, *SESSIONS, *ROOMS, *TRUST, *a
 
 BY_VERB: Final = {command.verb: command for command in COMMANDS}
 
-_NOT_TYPED: Final = frozenset(
-    str(kind.__struct_config__.tag)
-    for kind in (
-        wire.Register,
-        wire.Login,
-        wire.LoginDevice,
-        wire.ForgetDevice,
-        wire.Commands,
-        wire.SetPresence,
-        wire.Send,
-        wire.Conversations,
-        wire.Sync,
-        wire.Ack,
-        *wire.KEY_REQUESTS,
-        *wire.ROOM_REQUESTS,
-    )
+_BY_THE_CLIENT: Final[tuple[type[wire.Request], ...]] = (
+    wire.Register,
+    wire.Login,
+    wire.LoginDevice,
+    wire.ForgetDevice,
+    wire.Commands,
+    wire.SetPresence,
+    wire.Send,
+    wire.Conversations,
+    wire.Sync,
+    wire.Ack,
+    *wire.KEY_REQUESTS,
+    *wire.ROOM_REQUESTS,
 )
+_NOT_TYPED: Final = frozenset(str(kind.__struct_config__.tag) for kind in _BY_THE_CLIENT)
 """Requests the client makes by itself, or under other words."""
 
 _BARE: Final = "goes to the current conversation; //TEXT sends a text that begins with a slash"
