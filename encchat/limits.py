@@ -348,6 +348,21 @@ MAX_PAYLOAD: Final = 45_056
 PADDING: Final = 64
 """Bytes of whose multiples plaintexts are made: the length of a short answer tells nothing."""
 
+MAX_PHRASE: Final = 1_000
+"""Characters of a recovery phrase that are looked at: twelve words, and generous spaces."""
+
+MAX_BACKUP_VALUE: Final = 32_768
+"""Bytes of one value of the backup: sealed and in base64 it fits MAX_ENVELOPE."""
+
+MAX_EXPORT: Final = 64 * 2**20
+"""Bytes of a file of keys: a hundred thousand sessions fit twice, and it is read at once."""
+
+VERIFY_SECONDS: Final = 600.0
+"""How long a verification waits for the other person: time to find a telephone."""
+
+MAX_VERIFICATIONS: Final = 100
+"""Verifications under way at the same time: more is somebody who wants to fill the memory."""
+
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0
 """How long a connection the server closes may take to read its last lines before it is cut."""
