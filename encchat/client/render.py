@@ -7,7 +7,7 @@ another event however it is broken.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from functools import singledispatch
 from itertools import zip_longest
@@ -16,6 +16,7 @@ from typing import Final
 from attrs import frozen
 
 from encchat.client import events
+from encchat.client.reasons import reason_text
 from encchat.client.text import printable, printable_lines
 
 _MESSAGE_INDENT: Final = "      | "
@@ -80,8 +81,38 @@ def render(event: events.ScreenEvent, zone: tzinfo | None = None) -> Paragraph |
 @render.register
 def _(event: events.Message, zone: tzinfo | None = None) -> Paragraph:
     time = _local(event.time, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone)
-    head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}: "
+    head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}{_marks(event)}: "
     return Paragraph(head, tuple(printable_lines(event.text)), _MESSAGE_INDENT)
+
+
+def _marks(event: events.Message) -> str:
+    """What is not as it should be, or not as usual, with how a message came; nothing at all where all is well."""
+    if event.kind == "lobby":
+        return ""
+    marks = [printable(event.encryption)] if event.encryption not in _USUAL else []
+    if event.encryption == "none":
+        marks = ["NOT ENCRYPTED"]
+    elif event.signed != "valid":
+        marks.append("unsigned" if event.signed == "absent" else "BAD SIGNATURE")
+    if event.trust == "changed":
+        marks.append("KEY CHANGED")
+    return f" [{', '.join(marks)}]" if marks else ""
+
+
+_USUAL: Final = ("megolm", "olm")
+"""Encryption from end to end, which needs no mark."""
+
+
+@render.register
+def _(event: events.Undecryptable, zone: tzinfo | None = None) -> Paragraph:
+    return _said(_unread(event, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone))
+
+
+def _unread(event: events.Undecryptable, form: str, zone: tzinfo | None) -> str:
+    time = f"{_local(event.time, form, zone)} " if event.time else ""
+    place = f"{time}[{printable(event.conversation)}]"
+    why = printable(reason_text(event.reason))
+    return f"{place} a message of {printable(event.sender)} cannot be read: {why}; /why {printable(event.ulid)}"
 
 
 @render.register
@@ -141,12 +172,15 @@ def _(event: events.Found, zone: tzinfo | None = None) -> Paragraph:
     return _past(f"past messages with {printable(event.text)}:", event.messages, zone)
 
 
-def _past(title: str, messages: list[events.Message], zone: tzinfo | None) -> Paragraph:
+def _past(title: str, messages: list[events.Message | events.Undecryptable], zone: tzinfo | None) -> Paragraph:
     rows = [title]
     for message in messages:
+        if isinstance(message, events.Undecryptable):
+            rows.append(_unread(message, "%Y-%m-%d %H:%M", zone))
+            continue
         head = f"{_local(message.time, '%Y-%m-%d %H:%M', zone)} [{printable(message.conversation)}]"
         first, *more = printable_lines(message.text)
-        rows += [f"{head} {printable(message.sender)}: {first}", *(f"    | {line}" for line in more)]
+        rows += [f"{head} {printable(message.sender)}{_marks(message)}: {first}", *(f"    | {line}" for line in more)]
     return _said(*rows)
 
 
@@ -154,9 +188,7 @@ def _past(title: str, messages: list[events.Message], zone: tzinfo | None) -> Pa
 def _(event: events.Listing, zone: tzinfo | None = None) -> Paragraph:
     rows = [[printable(cell) for cell in row] for row in event.rows]
     table = [[printable(column) for column in event.columns], *rows] if rows else []
-    widths = [max(map(len, column)) for column in zip_longest(*table, fillvalue="")]
-    lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in table)
-    return _said(f"{printable(event.title)}:" if rows else f"{printable(event.title)}: none", *lines)
+    return _said(f"{printable(event.title)}:" if rows else f"{printable(event.title)}: none", *_columns(table))
 
 
 @render.register
@@ -165,6 +197,121 @@ def _(event: events.Session, zone: tzinfo | None = None) -> Paragraph | None:
         return None  # the error that came with it says so
     line = f"session with {printable(event.partner)} {printable(event.event_)}"
     return _said(_with_reason(line, event.reason))
+
+
+@render.register
+def _(event: events.Ringing, zone: tzinfo | None = None) -> Paragraph:
+    caller = printable(event.sender)
+    if event.over:
+        return _said(f"{caller} does not call any more")
+    return _said(f"{caller} calls you: /answer takes the call, /refuse refuses it")
+
+
+@render.register
+def _(event: events.Room, zone: tzinfo | None = None) -> Paragraph:
+    room, user, by = printable(event.room), printable(event.user), printable(event.by)
+    lines = {
+        "opened": f"{user} opened {room}",
+        "invited": f"{by} invites {user} to {room}",
+        "joined": f"{user} joined {room}",
+        "declined": f"{user} does not come to {room}",
+        "left": f"{user} left {room}",
+        "expelled": f"{by} removed {user} from {room}",
+        "topic": f"{by} says {room} is about: {printable(event.text)}",
+    }
+    return _said(lines[event.event_])
+
+
+@render.register
+def _(event: events.Who, zone: tzinfo | None = None) -> Paragraph:
+    rows = [
+        (printable(one.user), one.role if one.state == "joined" else "invited", one.presence, _TRUST[one.trust])
+        for one in event.members
+    ]
+    topic = [f"about: {printable(event.topic)}"] if event.topic else []
+    return _said(_who_title(event), *topic, *_columns(rows))
+
+
+def _who_title(event: events.Who) -> str:
+    scheme = printable(event.scheme)
+    how = "encrypted end to end" if event.scheme in _USUAL else f"encrypted with {scheme}"
+    if event.scheme == "server-key":
+        how = "encrypted with server-key, which the server could read"
+    who = "everybody may join" if event.open else "by invitation"
+    past = {"none": "nothing of before", "since-invite": "what was said since the invitation", "all": "everything"}
+    return f"{printable(event.room)}: {how}, {event.policy}; {who}; new members can read {past[event.history]}"
+
+
+_TRUST: Final = {"verified": "verified", "pinned": "", "changed": "KEY CHANGED", "none": ""}
+
+
+@render.register
+def _(event: events.Rooms, zone: tzinfo | None = None) -> Paragraph:
+    rows = []
+    for one in event.rooms:
+        room, by = printable(one.room), printable(one.by)
+        state = {"joined": "", "invited": f"{by} invites you: /join {room}", "open": f"open: /join {room}"}[one.state]
+        members = "1 member" if one.members == 1 else f"{one.members} members"
+        rows.append((room, members, printable(one.scheme), one.policy, state))
+    if not rows:
+        return _said("no rooms: /chat NAME... opens one")
+    return _said("1 room:" if len(rows) == 1 else f"{len(rows)} rooms:", *_columns(rows))
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a table, every column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+
+
+@render.register
+def _(event: events.KeyChanged, zone: tzinfo | None = None) -> Paragraph:
+    user = printable(event.user)
+    if event.announced:
+        how = "The old key has signed the new one, as it does when somebody chooses another kind of key."
+    else:
+        how = "The old key has NOT signed the new one: somebody else may be pretending to be that person."
+    return _warned(
+        f"WARNING: THE KEY OF {user} HAS CHANGED. {how}",
+        f"Nothing is sent to {user} until you say so (unless your /policy is always). Ask {user}, by another way than"
+        f" this chat, whether the key is new. Then: /verify {user} compares it, /trust {user} accepts it.",
+    )
+
+
+@render.register
+def _(event: events.Verification, zone: tzinfo | None = None) -> Paragraph | None:
+    user = printable(event.user)
+    same = f"/verified {user} if it is the same there, /verify {user} stop if not"
+    match event.step:
+        case "number":
+            return _said(f"safety number with {user}, the same on both sides if nobody is in between:", event.number)
+        case "compare":
+            emoji = ", ".join(map(printable, event.emoji))
+            numbers = " ".join(map(str, event.decimals))
+            return _said(f"{user} is to see the same, in this order:", emoji, f"or the numbers {numbers}", same)
+        case _:
+            return _said(_with_reason(f"verifying {user}: {_STEPS.get(event.step, event.step)}", event.reason))
+
+
+_STEPS: Final[dict[str, str]] = {}
+
+
+@render.register
+def _(event: events.Recovery, zone: tzinfo | None = None) -> Paragraph:
+    return _said(
+        "your recovery phrase: write it down and keep it away from this computer. It brings your keys to a new device"
+        " (/recover there); whoever has it has them too:",
+        printable(event.phrase),
+    )
+
+
+@render.register
+def _(event: events.Warned, zone: tzinfo | None = None) -> Paragraph:
+    return _warned(*printable_lines(event.text))
+
+
+def _warned(*lines: str) -> Paragraph:
+    return Paragraph("! ", lines)
 
 
 @render.register
@@ -179,7 +326,7 @@ def _(event: events.Kicked, zone: tzinfo | None = None) -> Paragraph:
 
 @render.register
 def _(event: events.Error, zone: tzinfo | None = None) -> Paragraph:
-    return Paragraph("! ", tuple(printable_lines(event.text)))
+    return _warned(*printable_lines(event.text))
 
 
 @render.register

@@ -123,6 +123,7 @@ class RoomActions:
         self._floor.meet(said.by)
         self._floor.rooms.invite(said)
         self._show(said.room, "invited", self._floor.user, said.by, missed=missed)
+        self._floor.notice(f"/join {said.room} joins, /decline {said.room} declines")
 
     def heard(self, message: StoredMessage, *, missed: bool = False) -> None:
         """A change of a room has come in its log; a body that is none is passed over."""

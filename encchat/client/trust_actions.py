@@ -11,6 +11,7 @@ from encchat import names
 from encchat.client import events
 from encchat.client.floor import Floor
 from encchat.client.key_machine import KeyMachine
+from encchat.client.reasons import reason_text
 from encchat.e2e import interfaces as e2e
 from encchat.errors import NotEncryptedError, UsageError
 
@@ -18,29 +19,6 @@ _NO_KEYS: Final = (
     "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they"
     " are made"
 )
-_REASONS: Final = {
-    "no-key": "its key has not come here yet; it is asked for from the sender's devices",
-    "replayed": "it is a copy of an earlier message: somebody, perhaps the server, has sent it again",
-    "wrong-conversation": "it was written for another conversation and put here by somebody else, perhaps the server",
-    "wrong-sender": "it was not written by whom the server says",
-    "broken": "it was damaged, or forged, on its way",
-    "not-for-this-device": "it was written before this device was there, or without knowing of it",
-    "locked": "the keys kept here are locked: start again with the password",
-}
-
-
-def change_warning(user: str, announced: bool) -> str:
-    """What a person has to know, and do, about somebody's changed key."""
-    how = (
-        "their old key has signed the new one"
-        if announced
-        else "their old key has NOT signed the new one: somebody else may be pretending to be them"
-    )
-    return (
-        f"WARNING: THE KEY OF {user} HAS CHANGED; {how}.\n"
-        f"Nothing is sent to {user} until you say so. Ask {user}, by another way than this chat, whether they have a"
-        f" new key; then /verify {user} to compare it, or /trust {user} to accept it."
-    )
 
 
 @define(eq=False)
@@ -157,7 +135,7 @@ class TrustActions:
                 f"no message {ulid} waits here to be read" if ulid else "every message here could be read: /why ULID"
             )
         which, reason, session = found
-        text = f"{which}: {_REASONS.get(reason, reason)}"
+        text = f"{which}: {reason_text(reason)}"
         self._floor.notice(f"{text}\n{machine.why(session)}" if session else text)
 
     def export_keys(self, path: str, passphrase: str) -> None:

@@ -29,6 +29,8 @@ class Status:
     presence: str = "OFFLINE"
     connection: str = ""
     waiting: int = 0
+    lock: str = ""
+    """How what is said there is protected (`encchat.client.trust_actions.TrustActions.lock`)."""
 
 
 @frozen

@@ -18,8 +18,8 @@ from encchat.client.faces import Complete, Status
 from encchat.client.text import printable
 from encchat.limits import MAX_HISTORY
 
-_SECRETS: Final = ("/admin ", "-a ")
-"""Lines that begin so hold a password: they are not remembered."""
+_SECRETS: Final = ("/admin ", "-a ", "/recover ", "/keys ")
+"""Lines that begin so hold a password or a phrase: they are not remembered."""
 
 _IN_EMOJI: Final = "\u200d\ufe0f"
 
@@ -117,7 +117,8 @@ def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[st
 def toolbar(status: Status) -> str:
     """The bottom bar's text."""
     waiting = f"{status.waiting} waiting" if status.waiting else ""
-    parts = (status.conversation, status.presence, status.connection, waiting)
+    place = f"{status.conversation} ({status.lock})" if status.lock else status.conversation
+    parts = (place, status.presence, status.connection, waiting)
     return "  ".join(f" {printable(part)}" for part in parts if part)
 
 

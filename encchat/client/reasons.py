@@ -1,0 +1,21 @@
+"""Why a message cannot be read, in words for people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_REASONS: Final = {
+    "no-key": "its key has not come here yet",
+    "replayed": "it is a copy of an earlier message: somebody, perhaps the server, has sent that again",
+    "wrong-conversation": "it was written for another conversation; somebody, perhaps the server, has put it here",
+    "wrong-sender": "it was not written by whom the server says",
+    "broken": "it was damaged, or forged, on its way",
+    "not-for-this-device": "it was written without knowing of this device",
+    "not-encrypted": "it is not encrypted, so that anybody, the server too, could have made it",
+    "locked": "the keys kept here are locked; the password opens them at the next start",
+}
+
+
+def reason_text(reason: str) -> str:
+    """A reason word of `encchat.errors.UndecryptableError` as a part of a sentence; a new one as it is."""
+    return _REASONS.get(reason, reason)
