@@ -14,6 +14,7 @@ from encchat.server.model import LOBBY_KEY, Account, Stored, direct_key
 from encchat.server.retention import DAY, Retention
 from encchat.server.settings import Settings
 from encchat.server.store import MemoryStore
+from encchat.server.store.messages import history
 from tests.server.store.contract import message
 
 
@@ -54,7 +55,7 @@ class RetentionTests(SynchronousTestCase):
         return answers
 
     def kept(self, conversation: str = LOBBY_KEY) -> int:
-        return len(self.store.tables.logs[conversation].messages)
+        return len(history(self.store.tables, conversation, 0, 1_000_000))
 
     def go_round(self, seconds: float = 1) -> None:
         """Let that much time pass, in small steps."""

@@ -1,8 +1,7 @@
-"""The store: `IStore`, the embedded implementation on SQLite, and one in memory."""
+"""The store: `IStore`, the embedded implementation on a SQLite file, and one in memory."""
 
 from encchat.server.store.interface import Done, IStore, PastMessage
 from encchat.server.store.memory import MemoryStore
 from encchat.server.store.sqlite import SqliteStore
-from encchat.server.store.tables import Tables
 
-__all__ = ["Done", "IStore", "MemoryStore", "PastMessage", "SqliteStore", "Tables"]
+__all__ = ["Done", "IStore", "MemoryStore", "PastMessage", "SqliteStore"]

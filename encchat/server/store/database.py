@@ -22,7 +22,7 @@ from typing import Final
 from encchat.errors import StoreError
 from encchat.limits import STORE_BUSY_SECONDS
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 def connect(path: Path, *, keep_old: bool = True) -> sqlite3.Connection:
@@ -36,6 +36,11 @@ def connect(path: Path, *, keep_old: bool = True) -> sqlite3.Connection:
         return _prepared(connection, path if keep_old else None)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"the store {path} cannot be opened: {error}") from error
+
+
+def in_memory() -> sqlite3.Connection:
+    """A store of the current schema that has no file and is gone with its connection."""
+    return _prepared(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), None)
 
 
 @contextmanager
@@ -103,7 +108,8 @@ def _migrate(connection: sqlite3.Connection, kept: Path | None) -> None:
 
 def _upgrade(connection: sqlite3.Connection, number: int) -> None:
     script = files("encchat.server.store").joinpath(f"schema/{number:04d}.sql").read_text("utf-8")
-    for statement in script.split(";"):
+    statements = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    for statement in statements.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {number}")
 
@@ -119,6 +125,22 @@ def backup(source: Path, target: Path) -> None:
 
     `StoreError` if ``target`` exists, or cannot be written whole: then it is not there.
     """
+    with _new_file(target):
+        reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        with closing(reading):
+            reading.execute(f"PRAGMA busy_timeout = {int(STORE_BUSY_SECONDS * 1000)}")
+            version_of(reading)
+            _copy(reading, target)
+
+
+def backup_of(connection: sqlite3.Connection, target: Path) -> None:
+    """`backup` of what ``connection`` sees."""
+    with _new_file(target):
+        _copy(connection, target)
+
+
+@contextmanager
+def _new_file(target: Path) -> Iterator[None]:
     try:
         os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -126,17 +148,14 @@ def backup(source: Path, target: Path) -> None:
     with ExitStack() as undo:
         undo.callback(remove, target)
         try:
-            _copy(source, target)
+            yield
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the store {source} cannot be copied to {target}: {error}") from error
+            raise StoreError(f"the store cannot be copied to {target}: {error}") from error
         undo.pop_all()
 
 
-def _copy(source: Path, target: Path) -> None:
-    reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-    with closing(reading), closing(sqlite3.connect(target, isolation_level=None)) as writing:
-        reading.execute(f"PRAGMA busy_timeout = {int(STORE_BUSY_SECONDS * 1000)}")
-        version_of(reading)
+def _copy(reading: sqlite3.Connection, target: Path) -> None:
+    with closing(sqlite3.connect(target, isolation_level=None)) as writing:
         # One step, under one read lock: what is committed meanwhile stays out and does not make it begin again.
         reading.backup(writing)
         # A single file, whole without a -wal beside it.

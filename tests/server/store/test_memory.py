@@ -18,7 +18,7 @@ class MemoryContractTests(StoreContract, TestCase):
         return MemoryStore(reactor)  # type: ignore[arg-type]
 
 
-class Tables(SynchronousTestCase):
+class TablesTests(SynchronousTestCase):
     """What outlives the store."""
 
     def test_what_was_not_done_when_the_process_died_is_not_there(self) -> None:

@@ -20,8 +20,9 @@ from encchat.errors import StoreError
 from encchat.server.model import LOBBY_KEY, Stored
 from encchat.server.store import SqliteStore, accounts
 from encchat.server.store.database import SCHEMA_VERSION, connect, edited, transaction
+from encchat.server.store.jobs import AppendJob, CallJob
 from encchat.server.store.sqlite import ROW_OVERHEAD
-from encchat.server.store.writer import AppendJob, CallJob, Writer
+from encchat.server.store.writer import Writer
 from tests.server.store.contract import NOW, StoreContract, appended, message, seqs
 
 CHILD = Path(__file__).with_name("appending_child.py")

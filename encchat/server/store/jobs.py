@@ -1,0 +1,120 @@
+"""What is to be done in the store, and how a batch of it is committed.
+
+Theory of operation. A batch of jobs is one transaction. When a row is bad the transaction is rolled back and its
+halves are tried again, so that one bad row among n costs about log2(n) commits and no neighbour. A transaction that
+cannot begin or commit refuses all its jobs, since none of them is to blame.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+from twisted.internet import defer
+from twisted.python.failure import Failure
+
+from encchat.errors import StoreError
+from encchat.server.model import NewMessage
+from encchat.server.store.database import transaction
+from encchat.server.store.interface import Done
+from encchat.server.store.messages import Appender
+
+_BAD_ROW = (sqlite3.Error, ValueError, OverflowError)
+"""What a row's values can cause: constraints, text that is no UTF-8, numbers over 64 bits."""
+
+Answer = Callable[[], None]
+
+
+class Job(Protocol):
+    """A piece of a transaction; it may be run again after a roll back."""
+
+    def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
+        """Do it; return what tells the asker, to be called after the commit."""
+
+    def refusal(self, error: StoreError) -> Answer:
+        """What tells the asker that it was not done."""
+
+
+@frozen
+class AppendJob:
+    """One message."""
+
+    message: NewMessage
+    done: Done
+
+    def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
+        done, stored = self.done, appender.append(self.message)
+        return lambda: done(stored)
+
+    def refusal(self, error: StoreError) -> Answer:
+        return lambda: self.done(error)
+
+
+@frozen
+class CallJob:
+    """A function on the connection; what it raises goes to its asker alone, and undoes only its own changes."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    answer: defer.Deferred[Any]
+
+    def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
+        connection.execute("SAVEPOINT call")
+        outcome: list[Any] = []
+        defer.execute(self.work, connection).addBoth(outcome.append)
+        if isinstance(outcome[0], Failure):
+            connection.execute("ROLLBACK TO call")
+        connection.execute("RELEASE call")
+        return lambda: self.answer.callback(named(outcome[0]))
+
+    def refusal(self, error: StoreError) -> Answer:
+        return lambda: self.answer.errback(error)
+
+
+def named(outcome: Any) -> Any:
+    """``outcome`` itself, but a Failure by SQLite as one by `StoreError`."""
+    if isinstance(outcome, Failure) and isinstance(outcome.value, _BAD_ROW):
+        return Failure(_store_error(outcome.value))
+    return outcome
+
+
+def _store_error(error: BaseException) -> StoreError:
+    return StoreError(f"the store could not do it: {error}")
+
+
+@define(eq=False)
+class Committer:
+    """Runs jobs on a connection, a batch in one transaction; ``transactions`` counts those begun."""
+
+    _connection: sqlite3.Connection
+    transactions: int = field(default=0, init=False)
+
+    def done(self, batch: Sequence[Job]) -> list[Answer]:
+        """Do all of ``batch``, in order; what tells the askers. Nothing is raised: who is to blame is refused."""
+        try:
+            return self._commit(batch)
+        except _BadRow as bad:
+            if len(batch) == 1:
+                return [batch[0].refusal(bad.error)]
+            middle = len(batch) // 2
+            return self.done(batch[:middle]) + self.done(batch[middle:])
+        except sqlite3.Error as error:
+            return [job.refusal(_store_error(error)) for job in batch]
+
+    def _commit(self, batch: Sequence[Job]) -> list[Answer]:
+        self.transactions += 1
+        with transaction(self._connection) as connection:
+            try:
+                appender = Appender(connection)
+                answers = [job.run(connection, appender) for job in batch]
+                appender.finish()
+            except _BAD_ROW as error:
+                raise _BadRow(_store_error(error)) from error
+        return answers
+
+
+class _BadRow(Exception):
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(error.text)
+        self.error = error

@@ -1,0 +1,146 @@
+"""`IStore` in SQL: which function on a connection answers which method, whoever runs it.
+
+A topic has a module of such functions; `SqlStore` says which of them read and which write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from encchat.limits import LOBBY_HISTORY
+from encchat.server.model import (
+    Account,
+    AuditEntry,
+    CallPolicy,
+    ConversationState,
+    Device,
+    Sanction,
+    SanctionKind,
+    Tail,
+)
+from encchat.server.store import accounts, devices, dossier, messages, retention, sanctions
+from encchat.server.store.interface import PastMessage
+from encchat.wire import Kind, Role
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """All of `IStore` but opening, closing, appending and backups, which are a matter of threads and files."""
+
+    def _read(self, query: Callable[..., T], *arguments: object) -> Deferred[T]:
+        """Answer with ``query(connection, *arguments)``, which changes nothing."""
+        raise NotImplementedError
+
+    def _write(self, change: Callable[..., T], *arguments: object) -> Deferred[T]:
+        """Answer with ``change(connection, *arguments)`` once it is committed; what it raises undoes it."""
+        raise NotImplementedError
+
+    # Conversations
+    def contacts(self, account_id: int) -> Deferred[list[str]]:
+        return self._read(messages.contacts, account_id)
+
+    def history(self, conversation: str, after_seq: int, limit: int) -> Deferred[list[PastMessage]]:
+        return self._read(messages.history, conversation, after_seq, limit)
+
+    def conversation(self, key: str) -> Deferred[Tail | None]:
+        return self._read(messages.conversation, key)
+
+    def conversations(self, account_id: int, device_key: bytes) -> Deferred[list[ConversationState]]:
+        return self._read(messages.conversations, account_id, device_key)
+
+    def retain(self, kind: Kind, keep: int | None, before: int | None, slice: int) -> Deferred[int]:
+        return self._write(retention.retain, kind, keep, before, slice)
+
+    def forget_removed(self, now: int) -> Deferred[None]:
+        return self._write(retention.forget_removed, now)
+
+    # Accounts
+    def create_account(
+        self, name: str, password_hash: str | None, role: Role, now: int, invite: str | None = None
+    ) -> Deferred[Account]:
+        return self._write(accounts.create_account, name, password_hash, role, now, invite)
+
+    def delete_account(self, account_id: int, now: int) -> Deferred[None]:
+        return self._write(accounts.delete_account, account_id, now)
+
+    def account(self, name: str) -> Deferred[Account | None]:
+        return self._read(accounts.account, name)
+
+    def password_hash(self, account_id: int) -> Deferred[str | None]:
+        return self._read(accounts.password_hash, account_id)
+
+    def mark_seen(self, account_id: int, now: int) -> Deferred[None]:
+        return self._write(accounts.mark_seen, account_id, now)
+
+    def set_role(self, account_id: int, role: Role) -> Deferred[None]:
+        return self._write(accounts.set_role, account_id, role)
+
+    def calls(self, account_id: int) -> Deferred[CallPolicy]:
+        return self._read(accounts.calls, account_id)
+
+    def set_calls(self, account_id: int, policy: CallPolicy) -> Deferred[None]:
+        return self._write(accounts.set_calls, account_id, policy)
+
+    # Devices
+    def add_device(
+        self, account_id: int, key: bytes, name: str, now: int = 0, lobby_history: int = LOBBY_HISTORY
+    ) -> Deferred[Device]:
+        return self._write(devices.add_device, account_id, key, name, now, lobby_history)
+
+    def device(self, key: bytes) -> Deferred[tuple[Account, Device] | None]:
+        return self._read(devices.device, key)
+
+    def devices(self, account_id: int) -> Deferred[list[Device]]:
+        return self._read(devices.devices, account_id)
+
+    def revoke_device(self, account_id: int, device_id: str) -> Deferred[Device | None]:
+        return self._write(devices.revoke_device, account_id, device_id)
+
+    def forget_device(self, key: bytes) -> Deferred[None]:
+        return self._write(devices.forget_device, key)
+
+    def mark_device_seen(self, key: bytes, now: int) -> Deferred[bool]:
+        return self._write(devices.mark_device_seen, key, now)
+
+    def move_cursor(self, device_key: bytes, key: str, seq: int) -> Deferred[None]:
+        return self._write(devices.move_cursor, device_key, key, seq)
+
+    # Sanctions and the audit log
+    def add_sanction(self, sanction: Sanction) -> Deferred[None]:
+        return self._write(sanctions.add_sanction, sanction)
+
+    def remove_sanction(self, kind: SanctionKind, target: str) -> Deferred[bool]:
+        return self._write(sanctions.remove_sanction, kind, target)
+
+    def sanctions(self, now: int) -> Deferred[list[Sanction]]:
+        return self._write(sanctions.sanctions, now)
+
+    def audit(self, entry: AuditEntry) -> Deferred[None]:
+        return self._write(sanctions.audit, entry)
+
+    def audit_log(self, limit: int) -> Deferred[list[AuditEntry]]:
+        return self._read(sanctions.audit_log, limit)
+
+    # All of it
+    def dossier(self, account_id: int) -> Deferred[dict[str, Any]]:
+        return self._read(dossier.dossier, account_id)
+
+    # Invites and values
+    def add_invite(self, token: str, role: Role, uses: int, expires: int | None) -> Deferred[None]:
+        return self._write(accounts.add_invite, token, role, uses, expires)
+
+    def invite_role(self, token: str, now: int) -> Deferred[Role | None]:
+        return self._read(accounts.invite_role, token, now)
+
+    def is_new(self) -> Deferred[bool]:
+        return self._read(accounts.is_new)
+
+    def get_meta(self, key: str) -> Deferred[str | None]:
+        return self._read(accounts.get_meta, key)
+
+    def set_meta(self, key: str, value: str) -> Deferred[None]:
+        return self._write(accounts.set_meta, key, value)
