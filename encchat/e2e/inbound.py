@@ -1,0 +1,240 @@
+"""Megolm sessions of others, and copies of one's own: what opens messages, once each.
+
+Theory of operation. A session belongs to the device that sent its key over Olm, and to one conversation: both are
+part of what is kept, and a message of anybody else, or elsewhere, is never opened with it. Megolm has no replay
+protection of its own, so every index that was opened is remembered for good, by (session, index); never by
+ciphertext, whose bytes can be changed without harm to what is in it. Messages of a session come in the order of their
+indexes, so once one is opened, the state that opens earlier ones is thrown away: the library has no call to advance
+a session, hence it is exported at the next index and only that is kept. Earlier indexes that are known to wait (they
+came before the key) hold this back until they are opened. What is kept is the exported form, which needs no pickle;
+the store seals it.
+
+What opens the past is kept apart (`Past`) and goes as soon as the account's sealed backup has it, unless the room's
+setting promises its history to new members.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+import vodozemac
+from attrs import frozen
+from msgspec import Struct
+
+from encchat import limits
+from encchat.e2e.interfaces import Keep
+from encchat.e2e.letters import Held
+from encchat.errors import UndecryptableError
+from encchat.names import folded
+
+_KIND: Final = "megolm-in"
+_OWNERS: Final = "megolm-owners"
+_PAST: Final = "megolm-past"
+
+Origin = Literal["owner", "answer", "history", "backup", "file"]
+
+
+@frozen
+class Session:
+    """The name of a session: who sends with it (``user`` folded), from which device, and Megolm's id."""
+
+    user: str
+    device: str
+    id: str
+
+    @classmethod
+    def of(cls, user: str, device: str, id: str) -> Session:
+        """The same session whatever the case of the user's name."""
+        return cls(folded(user), device, id)
+
+    @property
+    def row(self) -> str:
+        """Its name in the store."""
+        return f"{self.id} {self.device} {self.user}"
+
+    @classmethod
+    def at(cls, row: str) -> Session:
+        """The session of that `row`."""
+        id, device, user = row.split(" ", 2)
+        return cls(user, device, id)
+
+
+class Inbound(Struct, frozen=True):
+    """What is known of a session: ``key`` opens messages from index ``first`` on, ``seen`` is a bit for each opened.
+
+    ``waiting`` are indexes of messages that came before the key and are still to be opened. ``by`` handed the key over
+    if its owner did not.
+    """
+
+    conversation: str
+    key: str
+    first: int
+    seen: bytes = b""
+    waiting: list[int] = []
+    origin: Origin = "owner"
+    by: str = ""
+
+    def has_seen(self, index: int) -> bool:
+        """Whether the message at ``index`` was opened."""
+        return index // 8 < len(self.seen) and bool(self.seen[index // 8] >> index % 8 & 1)
+
+    def seeing(self, index: int) -> bytes:
+        """``seen`` with ``index``."""
+        bits = bytearray(self.seen.ljust(index // 8 + 1, b"\0"))
+        bits[index // 8] |= 1 << index % 8
+        return bytes(bits)
+
+
+class Past(Struct, frozen=True):
+    """The earliest key this client has had of a session, of a ``conversation``.
+
+    ``stored``: the backup has it; ``kept``: it stays here even so, as the room promises its history.
+    """
+
+    conversation: str
+    key: str
+    stored: bool = False
+    kept: bool = False
+
+
+def imported(key: str) -> vodozemac.InboundGroupSession | None:
+    """The session of an exported key; None if it is none."""
+    try:
+        return vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(key))
+    except ValueError:
+        return None
+
+
+def received(key: str) -> vodozemac.InboundGroupSession | None:
+    """The session of a key as its owner sends it, which the session's own signature vouches for."""
+    try:
+        return vodozemac.InboundGroupSession(vodozemac.SessionKey(key))
+    except ValueError:
+        return None
+
+
+def exported(session: vodozemac.InboundGroupSession, index: int) -> str:
+    """The key that opens what comes at or after ``index``, which must not be before the first known one."""
+    key = session.export_at(index)
+    if key is None:
+        raise ValueError(f"index {index} is before {session.first_known_index}")
+    return str(key.to_base64())
+
+
+@frozen
+class InboundSessions:
+    """All of them, in the client's store."""
+
+    keep: Keep
+
+    def get(self, session: Session) -> Inbound | None:
+        """What is known of it."""
+        found = self.keep.get(_KIND, session.row)
+        return None if found is None else msgspec.msgpack.decode(found, type=Inbound)
+
+    def put(self, session: Session, known: Inbound) -> None:
+        """Remember it."""
+        self.keep.put(_KIND, session.row, msgspec.msgpack.encode(known))
+
+    def all(self) -> dict[Session, Inbound]:
+        """Every session; for rare occasions, it reads them all."""
+        rows = self.keep.all(_KIND)
+        return {Session.at(row): msgspec.msgpack.decode(value, type=Inbound) for row, value in rows.items()}
+
+    def owners(self, id: str) -> list[Session]:
+        """The sessions of that Megolm id: more than one if somebody passes a key off as its own."""
+        found = self.keep.get(_OWNERS, id)
+        return [] if found is None else [Session.at(row) for row in msgspec.msgpack.decode(found, type=list[str])]
+
+    def add(self, session: Session, new: Inbound, *, keep_past: bool = False) -> bool:
+        """Take a key; whether messages can be opened that could not be before.
+
+        A session that is known already stays as it is, so that a key share played again winds nothing back, unless
+        the new key opens a waiting message and is provably the same session at an earlier index.
+        """
+        known = self.get(session)
+        if known is None:
+            rows = [each.row for each in self.owners(session.id)]
+            self.keep.put(_OWNERS, session.id, msgspec.msgpack.encode([*rows, session.row]))
+            self.put(session, new)
+        elif any(new.first <= index < known.first for index in self.missing(known)) and _continues(new, known):
+            self.put(session, msgspec.structs.replace(known, key=new.key, first=new.first))
+        elif known.by and not new.by and new.conversation == known.conversation:
+            # What somebody else handed over does not stand in the way of what the owner sends.
+            better = msgspec.structs.replace(new, seen=known.seen, waiting=sorted({*known.waiting, *new.waiting}))
+            self.put(session, better)
+        else:
+            return False
+        if keep_past or new.origin != "backup":
+            past = Past(conversation=new.conversation, key=new.key, stored=new.origin == "backup", kept=keep_past)
+            self.keep.put(_PAST, session.row, msgspec.msgpack.encode(past))
+        return True
+
+    def missing(self, known: Inbound) -> list[int]:
+        """The indexes that wait for an earlier key."""
+        return [index for index in known.waiting if not known.has_seen(index)]
+
+    def wait(self, session: Session, index: int) -> None:
+        """A message at ``index``, before the first that can be opened, is to be opened later."""
+        known = self.get(session)
+        if known is not None and index not in known.waiting and len(known.waiting) < limits.MAX_WAITING_INDEXES:
+            self.put(session, msgspec.structs.replace(known, waiting=sorted([*known.waiting, index])))
+
+    def open(self, session: Session, known: Inbound, message: vodozemac.MegolmMessage) -> bytes:
+        """The plaintext; the index counts as opened from now on, and what opens earlier ones is gone."""
+        index = message.message_index()
+        live = imported(known.key)
+        if index >= limits.MAX_SESSION_INDEX or live is None:
+            raise UndecryptableError("broken", session.id)
+        if known.has_seen(index):
+            raise UndecryptableError("replayed", session.id)
+        if index < known.first:
+            raise UndecryptableError("no-key", session.id)
+        try:
+            plaintext = bytes(live.decrypt(message).plaintext)
+        except ValueError:
+            raise UndecryptableError("broken", session.id) from None
+        self.put(session, _after(known, live, index))
+        return plaintext
+
+    # What opens the past -----------------------------------------------------------------------
+    def past(self) -> dict[Session, Past]:
+        """What is kept of it, by session."""
+        rows = self.keep.all(_PAST)
+        return {Session.at(row): msgspec.msgpack.decode(value, type=Past) for row, value in rows.items()}
+
+    def past_of(self, session: Session) -> Past | None:
+        """What is kept of it of one session."""
+        found = self.keep.get(_PAST, session.row)
+        return None if found is None else msgspec.msgpack.decode(found, type=Past)
+
+    def backed_up(self, session: Session) -> None:
+        """The account's backup has it now: it stays here only where new members are promised the history."""
+        found = self.past_of(session)
+        if found is not None:
+            stays = msgspec.structs.replace(found, stored=True)
+            self.keep.put(_PAST, session.row, msgspec.msgpack.encode(stays) if found.kept else None)
+
+    def held(self, session: Session) -> Held | None:
+        """The earliest key there is here, for another of one's own devices."""
+        past, known = self.past_of(session), self.get(session)
+        key = past.key if past else known.key if known else None
+        return None if key is None else Held(user=session.user, device=session.device, session=session.id, key=key)
+
+
+def _continues(new: Inbound, known: Inbound) -> bool:
+    """Whether ``known`` is what ``new`` becomes by ``known.first``."""
+    live = imported(new.key)
+    same = live is not None and exported(live, known.first) == known.key
+    return same and new.conversation == known.conversation
+
+
+def _after(known: Inbound, live: vodozemac.InboundGroupSession, index: int) -> Inbound:
+    """What is kept once the message at ``index`` is opened."""
+    seen = known.seeing(index)
+    waiting = [each for each in known.waiting if each != index]
+    able = [each for each in waiting if each >= known.first]
+    # facts.md, vodozemac 7: there is no `advance_to`, so the next state is exported and the old one let go.
+    first = max(known.first, min([index + 1, *able]))
+    return msgspec.structs.replace(known, key=exported(live, first), first=first, seen=seen, waiting=waiting)
