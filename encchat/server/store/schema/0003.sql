@@ -90,9 +90,11 @@ CREATE TABLE member (
 CREATE INDEX member_account ON member (account_id);
 
 -- Only server-key rooms have these; the server can read those rooms, and everybody in them is shown so.
+-- since: the seq from which on it is in force.
 CREATE TABLE room_key (
     room_id TEXT NOT NULL REFERENCES room (id),
     version INTEGER NOT NULL CHECK (version > 0),
     key BLOB NOT NULL CHECK (length(key) = 32),
+    since INTEGER NOT NULL,
     PRIMARY KEY (room_id, version)
 ) STRICT, WITHOUT ROWID;
