@@ -268,11 +268,10 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 def _(event: events.KeyChanged, zone: tzinfo | None = None) -> Paragraph:
     user = printable(event.user)
     if event.announced:
-        how = "The old key has signed the new one, as it does when somebody chooses another kind of key."
-    else:
-        how = "The old key has NOT signed the new one: somebody else may be pretending to be that person."
+        return _said(f"{user} has a new key; the old one has signed it, so it is as good as the old one")
     return _warned(
-        f"WARNING: THE KEY OF {user} HAS CHANGED. {how}",
+        f"WARNING: THE KEY OF {user} HAS CHANGED. The old key has NOT signed the new one: somebody else, perhaps the"
+        f" server, may be pretending to be {user}.",
         f"Nothing is sent to {user} until you say so (unless your /policy is always). Ask {user}, by another way than"
         f" this chat, whether the key is new. Then: /verify {user} compares it, /trust {user} accepts it.",
     )
@@ -284,13 +283,17 @@ def _(event: events.Verification, zone: tzinfo | None = None) -> Paragraph | Non
     same = f"/verified {user} if it is the same there, /verify {user} stop if not"
     match event.step:
         case "number":
-            return _said(f"safety number with {user}, the same on both sides if nobody is in between:", event.number)
+            return _said(
+                f"safety number with {user}, the same on both sides if nobody is in between:", printable(event.number)
+            )
         case "compare":
             emoji = ", ".join(map(printable, event.emoji))
             numbers = " ".join(map(str, event.decimals))
             return _said(f"{user} is to see the same, in this order:", emoji, f"or the numbers {numbers}", same)
         case _:
-            return _said(_with_reason(f"verifying {user}: {_STEPS.get(event.step, event.step)}", event.reason))
+            return _said(
+                _with_reason(f"verifying {user}: {_STEPS.get(event.step, printable(event.step))}", event.reason)
+            )
 
 
 _STEPS: Final[dict[str, str]] = {}

@@ -38,13 +38,25 @@ def said(text: str, sender: str = "alice", **more: Any) -> events.Message:
     return events.Message(**(fields | more))
 
 
+def sealed(text: str, **more: Any) -> events.Message:
+    """A message of a room, in which everything is as it should be."""
+    well = {"kind": "room", "conversation": "#garden", "encryption": "megolm", "signature": "ed25519"}
+    return said(text, **(well | {"signed": "valid", "trust": "pinned"} | more))
+
+
+def unreadable(**more: Any) -> events.Undecryptable:
+    """A message of a room whose key is missing."""
+    fields = {"ulid": "01J", "conversation": "#garden", "sender": "bob", "reason": "no-key", "kind": "room"}
+    return events.Undecryptable(**(fields | {"time": "2026-11-21T12:34:56.789Z"} | more))
+
+
 class Render(SynchronousTestCase):
     """`render`, event by event."""
 
     def test_message(self) -> None:
         """A message has its time, its conversation, who said it, and what."""
         self.assertEqual(rows(said("hello")), ["12:34 [lobby] alice: hello"])
-        self.assertEqual(rows(said("hi", conversation="@alice", kind="direct")), ["12:34 [@alice] alice: hi"])
+        self.assertEqual(rows(sealed("hi", conversation="@alice", kind="direct")), ["12:34 [@alice] alice: hi"])
 
     def test_time_in_the_given_zone(self) -> None:
         """Times are those of the person's own zone."""
