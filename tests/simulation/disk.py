@@ -19,12 +19,13 @@ from encchat.errors import StoreError
 from encchat.server.model import NewMessage, Stored
 from encchat.server.store.interface import IStore
 from encchat.server.store.memory import MemoryStore
+from tests.simulation.tables import lose
 from tests.simulation.timing import SkewedClock
 
 _READS: Final = frozenset(
     {
-        "account", "audit_log", "contacts", "conversation", "conversations", "device", "devices", "dossier",
-        "get_meta", "history", "invite_role", "is_new", "password_hash",
+        "account", "audit_log", "calls", "contacts", "conversation", "conversations", "device", "devices", "dossier",
+        "get_backup", "get_meta", "history", "inbox", "invite_role", "is_new", "password_hash", "published_keys",
     }
 )  # fmt: skip
 
@@ -81,13 +82,9 @@ class SlowStore:
 
     def power_fails(self) -> None:
         """A disk that answers before the commit loses what it had only promised."""
-        logs = self._disk.tables.logs
         for safe_at, message in reversed(self._unsafe):
-            log = logs[message.conversation]
-            if safe_at > self._clock.true_seconds() and log.messages[-1][1] is message:
-                log.messages.pop()
-                del log.places[message.sender_id, message.ulid]
-                log.last_seq -= 1
+            if safe_at > self._clock.true_seconds():
+                lose(self._disk.tables, message)
 
     # Reading -------------------------------------------------------------------------------------
     def _read(self, ask: Callable[[], Deferred[Any]], name: str) -> Deferred[Any]:

@@ -16,6 +16,7 @@ from encchat.client import events
 from encchat.net.secure import ConnectionLimits, SecureFactory
 from encchat.secure import Channel, ClientKeys, ServerKeys, default_suites
 from encchat.server.model import LOBBY_KEY, Account, direct_key
+from encchat.server.store import accounts, devices, retention
 from encchat.server.store.memory import MemoryStore
 from encchat.wire import Kind
 from tests.simulation.checker import Row, Told, check
@@ -24,6 +25,7 @@ from tests.simulation.faults import FAULTS, Place
 from tests.simulation.network import End, Weather, connect
 from tests.simulation.server import ServerProcess
 from tests.simulation.storage import Storage
+from tests.simulation.tables import cursor, ends, kept
 from tests.simulation.timing import START, SkewedClock, WorldClock
 
 TROUBLE_SECONDS: Final = 20.0
@@ -91,7 +93,7 @@ class World:
             self.clock, self.random, weather, self.server, self.devices, self._make_device, self._remove_old
         )
         for name in _NAMES[: self.random.randint(2, len(_NAMES))]:
-            self.accounts[name] = self.disk.tables.create_account(name, None, "user", 0)
+            self.accounts[name] = accounts.create_account(self.disk.tables, name, None, "user", 0)
         for name in self.accounts:
             for number in range(self.random.choice((1, 1, 2))):
                 self._add_device(name, number)
@@ -111,8 +113,8 @@ class World:
             self._note_death,
         )
         tables = self.disk.tables
-        tables.add_device(self.accounts[user].id, device.key, "", 0, history)
-        first[LOBBY_KEY] = tables.cursors.get((device.key, LOBBY_KEY), 0)
+        devices.add_device(tables, self.accounts[user].id, device.key, "", 0, history)
+        first[LOBBY_KEY] = cursor(tables, device.key, LOBBY_KEY)
         self.devices.append(device)
         return device
 
@@ -120,7 +122,7 @@ class World:
         """What a device has acknowledged it must not be able to lose."""
         cursors = self._keyed(device, device.storage.cursors())
         for key, first in device.first.items():
-            acknowledged, own = self.disk.tables.cursors.get((device.key, key), 0), max(first, cursors.get(key, 0))
+            acknowledged, own = cursor(self.disk.tables, device.key, key), max(first, cursors.get(key, 0))
             if acknowledged > own:
                 self.noted.append(f"{device.name}: {key}: acknowledged {acknowledged}, and after a crash has {own}")
 
@@ -130,9 +132,9 @@ class World:
 
     def _remove_old(self) -> bool:
         kind: Kind = self.random.choice(("lobby", "direct"))
-        before = {(key, row) for key, rows in self._kept().items() for row in rows}
-        self.disk.tables.retain(kind, self.random.randint(0, 4), None, 10)
-        gone = before - {(key, row) for key, rows in self._kept().items() for row in rows}
+        before = {(key, row) for key, rows in kept(self.disk.tables).items() for row in rows}
+        retention.retain(self.disk.tables, kind, self.random.randint(0, 4), None, 10)
+        gone = before - {(key, row) for key, rows in kept(self.disk.tables).items() for row in rows}
         for key, row in sorted(gone):
             self.removed.setdefault(key, []).append(row)
         return bool(gone)
@@ -201,14 +203,14 @@ class World:
 
     # Rest ----------------------------------------------------------------------------------------
     def _is_well(self) -> bool:
-        logs = self.disk.tables.logs
+        logs = ends(self.disk.tables)
         for device in self.devices:
             if device.core is None or device.waiting or not device.ready:
                 return False
             cursors = self._keyed(device, device.storage.cursors())
             for key, first in device.first.items():
-                end = logs[key].last_seq if key in logs else 0
-                acknowledged = self.disk.tables.cursors.get((device.key, key), 0)
+                end = logs.get(key, 0)
+                acknowledged = cursor(self.disk.tables, device.key, key)
                 if max(first, cursors.get(key, 0)) != end or max(first, acknowledged) != end:
                     return False
         return True
@@ -227,14 +229,7 @@ class World:
         return {self._key(device, name): value for name, value in by_name.items()}
 
     def _logs(self) -> dict[str, list[Row]]:
-        return {key: self.removed.get(key, []) + rows for key, rows in self._kept().items()}
-
-    def _kept(self) -> dict[str, list[Row]]:
-        names = {account.id: account.name for account in self.accounts.values()}
-        return {
-            key: [(seq, names[one.sender_id], one.ulid, one.body) for seq, one in log.messages]
-            for key, log in self.disk.tables.logs.items()
-        }
+        return {key: self.removed.get(key, []) + rows for key, rows in kept(self.disk.tables).items()}
 
     def _told(self, device: Device) -> Told:
         said = [event for event in device.shown if isinstance(event, events.Message | events.Sent)]
@@ -249,7 +244,7 @@ class World:
             kept=self._keyed(device, device.storage.rows()),
             first=device.first,
             cursors=self._keyed(device, device.storage.cursors()),
-            acknowledged={key: tables.cursors.get((device.key, key), 0) for key in device.first},
+            acknowledged={key: cursor(tables, device.key, key) for key in device.first},
             typed=[(self._key(device, one.conversation), one.body) for one in device.typed if one.kept],
             # The process may have died with the refusal in its hands: it is settled then, and nobody was told.
             refused=len(refused) + (device.crashes if self.place.counts["full disk"] else 0),
