@@ -118,14 +118,17 @@ def opening(room: str, room_id: str, owner: str, scheme: str, policy: str, histo
     return statement("opening", folded(room), room_id, folded(owner), scheme, policy, history, int(is_open))
 
 
-def invitation(room_id: str, version: int, by: str, user: str) -> bytes:
-    """A member invites an account, the room being at ``version``; signed by the member's identity key."""
-    return statement("invitation", room_id, version, folded(by), folded(user))
+def invitation(room_id: str, root: str, version: int, by: str, user: str) -> bytes:
+    """A member invites an account to the room of that ``root``, being at ``version``; signed by its identity key.
+
+    ``root`` is the digest of the opening (`encchat.e2e.memberships`).
+    """
+    return statement("invitation", room_id, root, version, folded(by), folded(user))
 
 
-def joining(room_id: str, version: int, user: str) -> bytes:
+def joining(room_id: str, root: str, version: int, user: str) -> bytes:
     """An account joins, the room being at ``version``; signed by its identity key."""
-    return statement("joining", room_id, version, folded(user))
+    return statement("joining", room_id, root, version, folded(user))
 
 
 def handover(room_id: str, by: str, user: str, device: str, digest: bytes) -> bytes:

@@ -130,8 +130,8 @@ class TrustStore:
         states = {user: self.state(user) for user in users}
         if changed := [user for user, state in states.items() if state == "changed"]:
             raise KeyChangedError(
-                f"the identity key of {_listed(changed)} is another than before: /verify {changed[0]}, or accept it with"
-                f" /trust {changed[0]}; nothing was sent"
+                f"the identity key of {_listed(changed)} is another than before: /verify {changed[0]}, or accept"
+                f" it with /trust {changed[0]}; nothing was sent"
             )
         unverified = [user for user, state in states.items() if state != "verified"]
         if policy == "verified-only" and unverified:
