@@ -21,6 +21,7 @@ GROUND = {
     "encchat.limits",
     "encchat.links",
     "encchat.names",
+    "encchat.ulids",
 }
 """Modules everybody may use; they use nothing of encchat but each other."""
 

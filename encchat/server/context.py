@@ -159,17 +159,20 @@ class Context:
     def leave(self, last: ServerLine | None = None) -> None:
         """Be gone for everybody now, hear ``last`` and be hung up at the end of this turn."""
         if self.state is not State.CLOSED:
-            self.lost()
+            self._end(lost=False)
             if last is not None:
                 self.write_line(encode(last))
             self.connection.close()
 
     def lost(self) -> None:
-        """The transport is gone, or about to be."""
+        """The transport is gone."""
+        self._end(lost=True)
+
+    def _end(self, *, lost: bool) -> None:
         before, self.state = self.state, State.CLOSED
         self.meter.close()
         if before is State.LOGGED_IN and self._login is not None:
-            self.services.depart(self._login.account, self)
+            self.services.depart(self._login.account, self, lost=lost)
             log.info("{user} left", event="logged_out", user=self._login.account.name)
 
     def break_off(self) -> None:
@@ -211,6 +214,10 @@ class Context:
             self.refuse(request_id, outcome)
         else:
             self.answer(request_id, outcome)
+        self.set_aside()
+
+    def set_aside(self) -> None:
+        """No other request waits for this one: it is done, or will be answered when some person pleases."""
         self.pending -= 1
         if self.pending <= 1:
             waiting, self._settled = self._settled, []

@@ -92,6 +92,9 @@ class ConversationState:
     cursor: int
 
 
+CallPolicy = Literal["auto", "ask", "never"]
+"""What becomes of calls: a session at once, a question first, none ever."""
+
 SanctionKind = Literal["ban", "mute"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from encchat.net.outbox import TurnEnd
 from encchat.net.tally import Tallies
 from encchat.net.timing import Scheduler
 from encchat.server.auth import Authenticator
+from encchat.server.calls import Calls
 from encchat.server.chat import Chat, Delivery
 from encchat.server.hub import Hub, Receiver
 from encchat.server.meters import Meters
@@ -24,7 +26,8 @@ from encchat.server.sanctions import Sanctions
 from encchat.server.settings import Settings
 from encchat.server.traces import trace
 from encchat.server.trail import Trail
-from encchat.wire import Closing, CommandEntry, Registration, Role, ServerLine
+from encchat.ulids import UlidMaker
+from encchat.wire import Closing, CommandEntry, Registration, Role, ServerLine, encode
 
 log = Logger()
 
@@ -74,6 +77,12 @@ class Services:
     home: Home | None = None
     chat: Chat = Factory(Chat)
     hub: Hub = Factory(Hub)
+    ulid: Callable[[], str] = Factory(lambda services: UlidMaker(services.wall, os.urandom), takes_self=True)
+    """Makes ids for what the server itself begins."""
+    calls: Calls = Factory(
+        lambda services: Calls(services.chat.sessions, services.clock, services.carry_out, services.ulid),
+        takes_self=True,
+    )
     refusals: Tallies = Factory(lambda services: Tallies(services.clock.seconds), takes_self=True)
     """What was forbidden, by who asked and what for."""
     stopping: bool = False
@@ -100,19 +109,32 @@ class Services:
         made in between is not missed."""
         first = self.hub.add(account.name, receiver)
         self._see_device(receiver)
-        if not first:
-            return
+        if first:
+            self._begin(account)
+        if self.chat.sessions.standing(account.name) is not None:
+            self.turn.call(lambda: self._remind(account.name, receiver))
+
+    def _remind(self, name: str, receiver: Receiver) -> None:
+        """At the end of the turn, so that the login is answered first."""
+        standing = self.chat.sessions.standing(name)
+        if standing is not None and receiver in self.hub.of(name):
+            receiver.write_line(encode(standing))
+
+    def _begin(self, account: Account) -> None:
         self.chat.arrive(account)
+        self.calls.arrived(account.name)
         self.carry_out(())
         self._see(account)
         contacts: Deferred[list[str]] = self.store.contacts(account.id)
         contacts.addCallback(lambda names: self.carry_out(self.chat.meet(account.name, names)))
         contacts.addErrback(self._broke)
 
-    def depart(self, account: Account, receiver: Receiver) -> None:
-        """A connection is gone; with the last one the account is OFFLINE at once."""
+    def depart(self, account: Account, receiver: Receiver, *, lost: bool = False) -> None:
+        """A connection is gone, on purpose or ``lost``; with the last one the account is OFFLINE at once."""
         if self.hub.remove(account.name, receiver):
-            self.carry_out(self.chat.depart(account.name))
+            deliveries = self.chat.depart(account.name, lost=lost)
+            self.calls.departed(account.name)
+            self.carry_out(deliveries)
             self._see(account)
 
     def expel_address(self, last: ServerLine) -> None:

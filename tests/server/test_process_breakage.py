@@ -24,6 +24,7 @@ from encchat.wire import (
     Closing,
     Connect,
     Error,
+    Goodbye,
     Kick,
     Kicked,
     Login,
@@ -218,17 +219,19 @@ class GhostTests(ProcessCase):
         return alice, bob
 
     async def test_a_client_that_quits_or_resets_leaves_no_ghost(self) -> None:
-        """It is OFFLINE and its partner FREE as soon as the server can know."""
+        """It is OFFLINE as soon as the server can know; its partner need not wait for it."""
         alice, bob = await self.session()
         bob.reset()
-        await alice.hears(SessionEnded, partner="bob", reason="lost")
+        await alice.hears(PresenceChanged, user="bob", presence="OFFLINE")
+        await alice.request(Goodbye)
+        await alice.hears(SessionEnded, partner="bob", reason="goodbye")
         self.assertEqual([await self.presence_of(name, alice) for name in ("bob", "alice")], ["OFFLINE", "FREE"])
 
     async def test_a_client_that_vanishes_without_a_packet_leaves_no_ghost(self) -> None:
         """A cable pulled, a process stopped: two keepalive periods later it is gone."""
         alice, bob = await self.session("--keepalive", "0.5")
         bob.stop_reading()  # and so answers no probe, while the kernel keeps the connection
-        await alice.hears(SessionEnded, partner="bob", reason="lost")
+        await alice.hears(SessionEnded, partner="bob", reason="lost")  # after the time a session waits for the lost one
         self.assertEqual([await self.presence_of(name, alice) for name in ("bob", "alice")], ["OFFLINE", "FREE"])
 
     async def test_writing_to_somebody_who_vanished_harms_nobody(self) -> None:

@@ -31,6 +31,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ack": {"conversation": "@bob", "seq": 2**32 + 1},
     "devices": {"action": "revoke", "device": "ABCDEFGHIJKL"},
     "connect": {"user": "bob"},
+    "answer": {"user": "bob", "accept": False},
+    "calls": {"policy": "ask"},
     "goodbye": {},
     "admin": {"password": "correct horse"},
     "kick": {"user": "bob", "reason": "spam"},
@@ -48,7 +50,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 MESSAGE = wire.Message(conversation="@bob", kind="direct", seq=1, sender="bob", ulid=ULID, time=2, body="hi")
-SESSION = wire.SessionStarted(partner="bob", by="alice")
+SESSION = wire.SessionStarted(partner="bob", by="alice", session=ULID)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -253,6 +255,8 @@ class EventDecoding(SynchronousTestCase):
         wire.PresenceChanged(user="bob", presence="AWAY"),
         SESSION,
         wire.SessionEnded(partner="bob", reason="lost"),
+        wire.Ringing(sender="alice"),
+        wire.Ringing(sender="alice", over=True),
         wire.Notice(text="two\nlines"),
         wire.Behind(),
         wire.Kicked(by="alice"),

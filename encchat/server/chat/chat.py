@@ -17,8 +17,9 @@ from encchat.server.chat.contacts import Contacts
 from encchat.server.chat.delivery import Delivery
 from encchat.server.chat.member import Member
 from encchat.server.chat.routes import Route, direct_route
+from encchat.server.chat.sessions import Sessions
 from encchat.server.model import Account
-from encchat.wire import Presence, PresenceChanged, SessionEnded, SessionStarted, UserEntry
+from encchat.wire import Presence, PresenceChanged, UserEntry
 
 
 class Chat:
@@ -28,6 +29,7 @@ class Chat:
         self._members: dict[str, Member] = {}
         self._changed: dict[str, Member] = {}
         self._contacts = Contacts()
+        self.sessions = Sessions(self._members, self._touch, self.wrote)
 
     # Who is here -------------------------------------------------------------------------------
     def account(self, name: str) -> Account | None:
@@ -46,13 +48,14 @@ class Chat:
         return [UserEntry(user=member.name, presence=member.presence) for _, member in members]
 
     def arrive(self, account: Account) -> None:
-        """The account's first connection has logged in: it is FREE."""
+        """The account's first connection has logged in: it is FREE, or BUSY in the session that waits for it."""
         name = folded(account.name)
         if name in self._members:
             return
         member = self._changed.get(name) or Member(account)
-        member.account, member.presence, member.partner = account, "FREE", None
+        member.account, member.presence = account, "FREE"
         self._members[name] = member
+        self.sessions.arrive(member)
         self._touch(member)
 
     def change(self, account: Account) -> None:
@@ -74,23 +77,22 @@ class Chat:
             return []  # this turn's announcement reaches them
         return self._tell(new, PresenceChanged(user=member.name, presence=member.presence))
 
-    def depart(self, name: str) -> list[Delivery]:
-        """The account's last connection is gone: it is OFFLINE, and its session partner FREE."""
+    def depart(self, name: str, *, lost: bool = False) -> list[Delivery]:
+        """The account's last connection is gone, on purpose or ``lost``: it is OFFLINE."""
         member = self._members.pop(folded(name), None)
         if member is None:
             return []
         self._contacts.forget_absent(folded(name), self._members)
         member.presence = "OFFLINE"
         self._touch(member)
-        partner = self._separate(member)
-        return [Delivery((partner.name,), SessionEnded(partner=member.name, reason="lost"))] if partner else []
+        return self.sessions.depart(member.name, lost=lost)
 
     # Presence ----------------------------------------------------------------------------------
     def set_presence(self, name: str, presence: Presence) -> None:
         """Raise `UnavailableError` while in a session: that is BUSY until it ends."""
         member = self._member(name)
-        if member.partner is not None:
-            raise UnavailableError(f"you are in a session with {member.partner.name}, so BUSY until goodbye")
+        if (partner := self.sessions.partner(name)) is not None:
+            raise UnavailableError(f"you are in a session with {partner}, so BUSY until goodbye")
         member.presence = presence
         self._touch(member)
 
@@ -125,52 +127,10 @@ class Chat:
             raise UnavailableError(f"{name} is OFFLINE")
         return member
 
-    # Sessions ----------------------------------------------------------------------------------
-    def connect(self, caller: str, callee: str) -> list[Delivery]:
-        """Open a session: both BUSY, both told. `UnavailableError` says why it cannot be."""
-        one, other = self._member(caller), self._member(callee)
-        if one is other:
-            raise UnavailableError("you cannot open a session with yourself")
-        if one.partner is not None:
-            raise UnavailableError(f"you are in a session with {one.partner.name}; say goodbye first")
-        if other.presence == "BUSY":
-            raise UnavailableError(f"{other.name} is BUSY")
-        self.wrote(caller, callee)
-        for member, partner in ((one, other), (other, one)):
-            member.partner, member.presence = partner, "BUSY"
-            self._touch(member)
-        return [
-            Delivery((one.name,), SessionStarted(partner=other.name, by=one.name)),
-            Delivery((other.name,), SessionStarted(partner=one.name, by=one.name)),
-        ]
-
-    def goodbye(self, name: str) -> list[Delivery]:
-        """End the session ``name`` is in: both FREE, both told; `UnavailableError` if there is none."""
-        member = self._member(name)
-        partner = self._separate(member)
-        if partner is None:
-            raise UnavailableError("you are in no session")
-        member.presence = "FREE"
-        self._touch(member)
-        return [
-            Delivery((member.name,), SessionEnded(partner=partner.name, reason="goodbye")),
-            Delivery((partner.name,), SessionEnded(partner=member.name, reason="goodbye")),
-        ]
-
-    def _separate(self, member: Member) -> Member | None:
-        """Dissolve the session of ``member``; the partner, FREE now, or None."""
-        partner, member.partner = member.partner, None
-        if partner is not None:
-            partner.partner, partner.presence = None, "FREE"
-            self._touch(partner)
-        return partner
-
     # Messages ----------------------------------------------------------------------------------
     def direct(self, sender: Account, target: Account) -> Route:
         """The way from ``sender`` to ``target``, of kind session while the two are in one."""
-        one = self._members.get(folded(sender.name))
-        in_session = one is not None and one.partner is not None and one.partner.account.id == target.id
-        return direct_route(sender, target, in_session=in_session)
+        return direct_route(sender, target, in_session=self.sessions.partner(sender.name) == target.name)
 
     def wrote(self, sender: str, target: str) -> None:
         """A direct message was stored: from now on the two hear of each other's presence."""

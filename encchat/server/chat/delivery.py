@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from encchat.wire import Message, Notice, PresenceChanged, SessionEnded, SessionStarted
+from encchat.wire import Message, Notice, PresenceChanged, Ringing, SessionEnded, SessionStarted
 
 
 @frozen
@@ -12,4 +12,4 @@ class Delivery:
     """``event`` for every device of the accounts named in ``to`` (as registered); None means everybody."""
 
     to: tuple[str, ...] | None
-    event: Message | Notice | PresenceChanged | SessionStarted | SessionEnded
+    event: Message | Notice | PresenceChanged | SessionStarted | SessionEnded | Ringing

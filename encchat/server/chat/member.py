@@ -1,4 +1,4 @@
-"""An account that is here: its presence and its session."""
+"""An account that is here, and its presence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ class Member:
 
     account: Account
     presence: Presence = "FREE"
-    partner: Member | None = None
     announced: Presence = "OFFLINE"
 
     @property

@@ -10,7 +10,7 @@ from encchat.server.commands.moderation import admin, kick
 from encchat.server.commands.presence import set_presence, status, users
 from encchat.server.commands.sanctions import ban, bans, mute, unban, unmute
 from encchat.server.commands.server import commands, leave
-from encchat.server.commands.sessions import connect, goodbye
+from encchat.server.commands.sessions import answer, calls, connect, goodbye
 
 BUILT_IN_COMMANDS: tuple[Command, ...] = (
     register,
@@ -27,6 +27,8 @@ BUILT_IN_COMMANDS: tuple[Command, ...] = (
     ack,
     devices,
     connect,
+    answer,
+    calls,
     goodbye,
     admin,
     kick,

@@ -18,4 +18,6 @@ def commands(context: Context, request: wire.Commands) -> wire.CommandList:
 async def leave(context: Context, request: wire.Quit) -> None:
     """Everything asked before is answered first; this answer is the last line."""
     await context.settled()
+    if context.here is not None and not context.services.hub.has_several(context.name):
+        context.services.calls.quit(context.name)
     context.leave()

@@ -11,7 +11,7 @@ from typing import Final
 
 from encchat.errors import NameRefusedError, RegistrationRefusedError
 from encchat.names import account_name, folded, skeleton
-from encchat.server.model import Account
+from encchat.server.model import Account, CallPolicy
 from encchat.wire import Role
 
 ADMIN: Final = "encchat-admin"
@@ -101,6 +101,17 @@ def mark_seen(connection: sqlite3.Connection, account_id: int, now: int) -> None
 def set_role(connection: sqlite3.Connection, account_id: int, role: Role) -> None:
     """`IStore.set_role`."""
     connection.execute("UPDATE account SET role = ? WHERE id = ? AND deleted IS NULL", (role, account_id))
+
+
+def calls(connection: sqlite3.Connection, account_id: int) -> CallPolicy:
+    """`IStore.calls`."""
+    row = connection.execute("SELECT calls FROM account WHERE id = ? AND deleted IS NULL", (account_id,)).fetchone()
+    return row[0] if row else "never"
+
+
+def set_calls(connection: sqlite3.Connection, account_id: int, policy: CallPolicy) -> None:
+    """`IStore.set_calls`."""
+    connection.execute("UPDATE account SET calls = ? WHERE id = ? AND deleted IS NULL", (policy, account_id))
 
 
 def add_invite(connection: sqlite3.Connection, token: str, role: Role, uses: int, expires: int | None) -> None:

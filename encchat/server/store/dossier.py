@@ -14,7 +14,7 @@ def dossier(connection: sqlite3.Connection, account_id: int) -> dict[str, Any]:
     found = _rows(
         connection,
         "SELECT id, name, folded, skeleton, role, password_hash IS NOT NULL AS has_password,"
-        " created, last_seen, deleted FROM account WHERE id = ?",
+        " created, last_seen, deleted, calls FROM account WHERE id = ?",
         account_id,
     )
     if not found:

@@ -22,6 +22,7 @@ from encchat.limits import LOBBY_HISTORY
 from encchat.server.model import (
     Account,
     AuditEntry,
+    CallPolicy,
     ConversationState,
     Device,
     NewMessage,
@@ -80,6 +81,12 @@ class IStore(Interface):
 
     def set_role(account_id: int, role: Role) -> Deferred[None]:
         """Change what the account may do."""
+
+    def calls(account_id: int) -> Deferred[CallPolicy]:
+        """What becomes of calls to the account; ``never`` if there is no such account."""
+
+    def set_calls(account_id: int, policy: CallPolicy) -> Deferred[None]:
+        """Change that."""
 
     def add_device(
         account_id: int, key: bytes, name: str, now: int = 0, lobby_history: int = LOBBY_HISTORY

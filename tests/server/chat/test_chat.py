@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.errors import ForbiddenError, UnavailableError
 from encchat.server.chat import LOBBY_ROUTE, Chat, Delivery, check_kick, message_deliveries
-from encchat.server.model import Account, NewMessage, Stored
+from encchat.server.chat.sessions import Call
+from encchat.server.model import Account, CallPolicy, NewMessage, Stored
 from encchat.wire import Message, PresenceChanged, Role, SessionEnded, SessionStarted
 
 ALICE, BOB, CAROL = Account(1, "Alice", "user"), Account(2, "bob", "user"), Account(3, "carol", "user")
@@ -91,7 +92,7 @@ class PresenceTests(SynchronousTestCase):
     def test_a_partner_of_a_session_without_words_hears_of_the_return(self) -> None:
         """The store knows of no conversation between the two, but one of them has been here all the time."""
         chat = chat_of(ALICE, BOB)
-        chat.connect("Alice", "bob")
+        chat.sessions.connect("Alice", "bob", ULID)
         chat.depart("Alice")
         chat.announcements()
         chat.arrive(ALICE)
@@ -127,84 +128,6 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual(chat.announcements(), [Delivery(("Alice",), PresenceChanged(user="bob", presence="FREE"))])
 
 
-class SessionTests(SynchronousTestCase):
-    """One-to-one calls."""
-
-    def test_connect_makes_both_busy_and_tells_both(self) -> None:
-        """Each hears whom the session is with, and who called."""
-        chat = chat_of(ALICE, BOB)
-        self.assertEqual(
-            chat.connect("Alice", "BOB"),
-            [
-                Delivery(("Alice",), SessionStarted(partner="bob", by="Alice")),
-                Delivery(("bob",), SessionStarted(partner="Alice", by="Alice")),
-            ],
-        )
-        self.assertEqual({entry.presence for entry in chat.users()}, {"BUSY"})
-
-    def test_connect_to_somebody_away_is_allowed(self) -> None:
-        """AWAY is not BUSY."""
-        chat = chat_of(ALICE, BOB)
-        chat.set_presence("bob", "AWAY")
-        self.assertEqual(len(chat.connect("Alice", "bob")), 2)
-
-    def test_connect_to_oneself_busy_or_offline_is_refused_with_the_reason(self) -> None:
-        """The text says which it was, and nothing has changed."""
-        chat = chat_of(ALICE, BOB)
-        chat.set_presence("bob", "BUSY")
-        for callee, text in (
-            ("alice", "you cannot open a session with yourself"),
-            ("bob", "bob is BUSY"),
-            ("carol", "carol is OFFLINE"),
-        ):
-            self.assertEqual(self.assertRaises(UnavailableError, chat.connect, "Alice", callee).text, text)
-        self.assertEqual(chat.presence("Alice"), "FREE")
-
-    def test_connect_out_of_a_session_is_refused(self) -> None:
-        """One session at a time."""
-        chat = chat_of(ALICE, BOB, CAROL)
-        chat.connect("Alice", "bob")
-        text = self.assertRaises(UnavailableError, chat.connect, "Alice", "carol").text
-        self.assertEqual(text, "you are in a session with bob; say goodbye first")
-
-    def test_goodbye_makes_both_free_and_tells_both(self) -> None:
-        """Either of the two may say it."""
-        chat = chat_of(ALICE, BOB)
-        chat.connect("Alice", "bob")
-        self.assertEqual(
-            chat.goodbye("bob"),
-            [
-                Delivery(("bob",), SessionEnded(partner="Alice", reason="goodbye")),
-                Delivery(("Alice",), SessionEnded(partner="bob", reason="goodbye")),
-            ],
-        )
-        self.assertEqual({entry.presence for entry in chat.users()}, {"FREE"})
-        self.assertRaises(UnavailableError, chat.goodbye, "bob")
-
-    def test_presence_cannot_be_set_in_a_session(self) -> None:
-        """A session is BUSY until it ends."""
-        chat = chat_of(ALICE, BOB)
-        chat.connect("Alice", "bob")
-        self.assertRaises(UnavailableError, chat.set_presence, "bob", "FREE")
-        self.assertEqual(chat.presence("bob"), "BUSY")
-
-    def test_the_partner_of_somebody_lost_is_free_and_told(self) -> None:
-        """No vanished caller leaves anybody BUSY."""
-        chat = chat_of(ALICE, BOB)
-        chat.connect("Alice", "bob")
-        ended = [Delivery(("bob",), SessionEnded(partner="Alice", reason="lost"))]
-        self.assertEqual(chat.depart("Alice"), ended)
-        self.assertEqual(chat.presence("bob"), "FREE")
-        self.assertEqual(chat.depart("Alice"), [])
-
-    def test_partners_hear_of_each_others_presence(self) -> None:
-        """A session makes contacts, as a message does."""
-        chat = chat_of(ALICE, BOB, CAROL)
-        chat.connect("Alice", "bob")
-        told = {(delivery.to, delivery.event.user) for delivery in chat.announcements()}  # type: ignore[union-attr]
-        self.assertEqual(told, {(("bob",), "Alice"), (("Alice",), "bob")})
-
-
 class RouteTests(SynchronousTestCase):
     """The way of a message."""
 
@@ -229,11 +152,11 @@ class RouteTests(SynchronousTestCase):
     def test_a_message_between_partners_is_of_kind_session(self) -> None:
         """Only between the two, and only while it lasts."""
         chat = chat_of(ALICE, BOB, CAROL)
-        chat.connect("Alice", "bob")
+        chat.sessions.connect("Alice", "bob", ULID)
         self.assertEqual(chat.direct(BOB, ALICE).kind, "session")
         self.assertEqual(chat.direct(CAROL, ALICE).kind, "direct")
         self.assertEqual(chat.direct(ALICE, CAROL).kind, "direct")
-        chat.goodbye("bob")
+        chat.sessions.goodbye("bob")
         self.assertEqual(chat.direct(BOB, ALICE).kind, "direct")
 
     def test_a_lobby_message_goes_to_everybody_in_one_delivery(self) -> None:
@@ -286,10 +209,23 @@ class ChatMachine(RuleBasedStateMachine):
         self.chat = Chat()
         self.stored: set[frozenset[str]] = set()
         self.told: dict[tuple[str, str], str] = {}
+        self.ids = 0
+        self.ringing: list[tuple[str, Call]] = []
+        self.answered: list[str] = []
+        self.believed: dict[str, str] = {}
+        """By account, the session it was told it is in."""
+
+    @staticmethod
+    def account(name: str) -> Account:
+        return Account(NAMES.index(name), name, "user")
 
     @rule(name=st.sampled_from(NAMES))
     def arrive(self, name: str) -> None:
-        self.chat.arrive(Account(NAMES.index(name), name, "user"))
+        known = self.chat.account(name)
+        self.chat.arrive(self.account(name))
+        session = self.chat.sessions.of(name)
+        if known is None and session is not None:
+            self.believed[name] = session.id
 
     @rule(name=st.sampled_from(NAMES))
     def meet(self, name: str) -> None:
@@ -301,18 +237,42 @@ class ChatMachine(RuleBasedStateMachine):
             self.stored.add(frozenset({one, other}))
         self.chat.wrote(one, other)
 
-    @rule(name=st.sampled_from(NAMES))
-    def depart(self, name: str) -> None:
-        self.chat.depart(name)
+    @rule(name=st.sampled_from(NAMES), lost=st.booleans())
+    def depart(self, name: str, lost: bool) -> None:
+        self.believed.pop(name, None)
+        self.hear_events(self.chat.depart(name, lost=lost))
         self.told = {pair: presence for pair, presence in self.told.items() if pair[0] != name}
+        self.believed.pop(name, None)
 
-    @rule(one=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
-    def connect(self, one: str, other: str) -> None:
-        self.attempt(self.chat.connect, one, other)
+    @rule(one=st.sampled_from(NAMES), other=st.sampled_from(NAMES), policy=st.sampled_from(["auto", "ask", "never"]))
+    def connect(self, one: str, other: str, policy: CallPolicy) -> None:
+        self.ids += 1
+        id, before = f"{self.ids}", self.chat.sessions.call(one)
+        self.attempt(self.chat.sessions.connect, one, other, id, policy, lambda outcome: self.answered.append(id))
+        call = self.chat.sessions.call(one)
+        if call is not before and call is not None:
+            self.ringing.append((id, call))
+
+    @rule(one=st.sampled_from(NAMES), other=st.sampled_from(NAMES), accept=st.booleans())
+    def answer(self, one: str, other: str, accept: bool) -> None:
+        self.ids += 1
+        with contextlib.suppress(UnavailableError):
+            self.hear_events(self.chat.sessions.answer(one, other, accept=accept, id=f"{self.ids}"))
+
+    @rule(which=st.integers(min_value=0, max_value=1_000))
+    @precondition(lambda self: self.ringing)
+    def time_is_over(self, which: int) -> None:
+        self.hear_events(self.chat.sessions.unanswered(self.ringing[which % len(self.ringing)][1]))
+
+    @rule(name=st.sampled_from(NAMES))
+    def give_up(self, name: str) -> None:
+        session = self.chat.sessions.of(name)
+        if session is not None:
+            self.hear_events(self.chat.sessions.give_up(name, session))
 
     @rule(name=st.sampled_from(NAMES))
     def goodbye(self, name: str) -> None:
-        self.attempt(self.chat.goodbye, name)
+        self.attempt(self.chat.sessions.goodbye, name)
 
     @rule(name=st.sampled_from(NAMES), presence=st.sampled_from(["FREE", "BUSY", "AWAY"]))
     def set_presence(self, name: str, presence: str) -> None:
@@ -320,7 +280,7 @@ class ChatMachine(RuleBasedStateMachine):
 
     def attempt(self, method, *arguments) -> None:  # type: ignore[no-untyped-def]
         with contextlib.suppress(UnavailableError):
-            method(*arguments)
+            self.hear_events(method(*arguments) or [])
 
     @rule()
     @precondition(lambda self: self.chat.has_news)
@@ -335,19 +295,38 @@ class ChatMachine(RuleBasedStateMachine):
                 assert name != delivery.event.user, "somebody was told of oneself"
                 self.told[name, delivery.event.user] = delivery.event.presence
 
+    def hear_events(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            for name in delivery.to or ():
+                assert self.chat.presence(name) != "OFFLINE", "an absent account was told"
+                if isinstance(delivery.event, SessionStarted):
+                    assert name not in self.believed
+                    self.believed[name] = delivery.event.session
+                elif isinstance(delivery.event, SessionEnded):
+                    del self.believed[name]
+
     @invariant()
-    def sessions_are_of_two_and_busy(self) -> None:
+    def sessions_are_of_two_who_are_busy_or_lost(self) -> None:
         for name in NAMES:
-            account = self.chat.account(name)
-            partners = [
-                other
-                for other in NAMES
-                if account and (them := self.chat.account(other)) and self.chat.direct(account, them).kind == "session"
-            ]
-            assert len(partners) <= 1
-            for partner in partners:
-                assert partner != name
-                assert self.chat.presence(name) == self.chat.presence(partner) == "BUSY"
+            session = self.chat.sessions.of(name)
+            if session is None:
+                assert name not in self.believed
+                continue
+            partner = session.partner_of(name)
+            assert partner != name
+            assert self.chat.sessions.of(partner) is session
+            assert self.chat.presence(name) == ("OFFLINE" if name in session.lost else "BUSY")
+            if name not in session.lost:
+                assert self.believed[name] == session.id
+            assert self.chat.direct(self.account(name), self.account(partner)).kind == "session"
+
+    @invariant()
+    def each_call_is_answered_once_and_rings_till_then_between_two_who_are_free(self) -> None:
+        for id, call in self.ringing:
+            rings = [name for name in NAMES if self.chat.sessions.call(name) is call]
+            assert rings == ([] if id in self.answered else sorted([call.caller, call.callee]))
+            assert all(self.chat.presence(name) != "OFFLINE" and not self.chat.sessions.of(name) for name in rings)
+        assert len(set(self.answered)) == len(self.answered)
 
     @invariant()
     def what_contacts_were_told_is_so_once_the_turn_is_over(self) -> None:

@@ -179,6 +179,18 @@ class StoreContract:
         await self.store.set_role(account.id, "moderator")
         self.assertEqual((await self.store.account("alice")).role, "moderator")
 
+    async def test_what_becomes_of_calls_is_kept(self) -> None:
+        """They are taken until the account says otherwise; nobody calls one there is not, or that was deleted."""
+        account = await self.alice()
+        self.assertEqual(await self.store.calls(account.id), "auto")
+        await self.store.set_calls(account.id, "ask")
+        self.assertEqual(await self.store.calls(account.id), "ask")
+        self.assertEqual((await self.store.dossier(account.id))["account"]["calls"], "ask")
+        await self.refused(StoreError, self.store.set_calls(account.id, "sometimes"))
+        await self.store.delete_account(account.id, NOW)
+        await self.store.set_calls(account.id, "auto")
+        self.assertEqual([await self.store.calls(id_) for id_ in (account.id, 99)], ["never", "never"])
+
     async def test_a_value_the_store_cannot_hold_is_an_error_of_the_store(self) -> None:
         """Of writing and of reading; the account stays as it was."""
         account = await self.alice()

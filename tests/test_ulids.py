@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
-from encchat.client.ulids import UlidMaker
+from encchat.ulids import UlidMaker
 
 
 class Ulids(SynchronousTestCase):
