@@ -493,6 +493,7 @@ class StoreContract:
                 "created": NOW,
                 "last_seen": NOW + 8,
                 "deleted": None,
+                "calls": "auto",
             },
             "devices": [
                 {"device": device.id, "key": KEY.hex(), "name": "laptop", "created": NOW, "last_seen": NOW + 7},
