@@ -32,9 +32,11 @@ REGION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOT
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table; cells lose their line breaks."""
+    """A Markdown table; cells lose their line breaks, and a bar in one is escaped."""
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(" ".join(cell.split()) for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def described(kind: type) -> str:
@@ -46,7 +48,7 @@ def shape(schema: dict[str, Any]) -> str:
     """A JSON schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"`{getattr(wire, name).__struct_config__.tag or name}`"
+        return f"`{(getattr(wire, name, None) or getattr(screen, name)).__struct_config__.tag or name}`"
     if "anyOf" in schema:
         return " or ".join(shape(one) for one in schema["anyOf"])
     if "enum" in schema:

@@ -225,9 +225,9 @@ class KeyChanged(ScreenEvent, frozen=True, kw_only=True, tag="key_changed"):
 class Verification(ScreenEvent, frozen=True, kw_only=True, tag="verification"):
     """A step of comparing keys with ``user``.
 
-    ``step``: ``number`` (the safety number is in ``number``), ``requested`` (the other side waits for ``/verify``),
-    ``waiting``, ``compare`` (``emoji`` and ``decimals`` are to be the same on both sides), ``confirmed`` (by this
-    side), ``done`` or ``cancelled``. ``emoji`` are the names, with the picture before each.
+    ``step``: ``number`` (the safety number is in ``number``), ``asked`` (the other side waits for ``/verify``),
+    ``waiting``, ``compare`` (``emoji``, by name, and ``decimals`` are to be the same on both sides), ``confirmed`` (by
+    this side), ``done``, or ``cancelled`` and the ``reason``.
     """
 
     user: str

@@ -18,6 +18,7 @@ from attrs import frozen
 from encchat.client import events
 from encchat.client.reasons import reason_text
 from encchat.client.text import printable, printable_lines
+from encchat.e2e.emoji import GLYPHS
 
 _MESSAGE_INDENT: Final = "      | "
 _INDENT: Final = "  "
@@ -287,16 +288,33 @@ def _(event: events.Verification, zone: tzinfo | None = None) -> Paragraph | Non
                 f"safety number with {user}, the same on both sides if nobody is in between:", printable(event.number)
             )
         case "compare":
-            emoji = ", ".join(map(printable, event.emoji))
+            emoji = ", ".join(f"{GLYPHS.get(name, '')} {printable(name)}".strip() for name in event.emoji)
             numbers = " ".join(map(str, event.decimals))
             return _said(f"{user} is to see the same, in this order:", emoji, f"or the numbers {numbers}", same)
+        case "asked":
+            return _said(f"{user} wants to compare keys: /verify {user} agrees, /verify {user} stop refuses")
         case _:
+            step = _STEPS.get(event.step, printable(event.step))
             return _said(
-                _with_reason(f"verifying {user}: {_STEPS.get(event.step, printable(event.step))}", event.reason)
+                _with_reason(f"comparing keys with {user}: {step}", _WHY_ENDED.get(event.reason, event.reason))
             )
 
 
-_STEPS: Final[dict[str, str]] = {}
+_STEPS: Final = {
+    "waiting": "waiting for the other side",
+    "confirmed": "you say that it is the same, waiting for the other side",
+    "done": "done, this is the right key",
+    "cancelled": "ended",
+}
+_WHY_ENDED: Final = {
+    "refused": "somebody said that it is not the same, or does not want to",
+    "elsewhere": "it goes on at another device",
+    "too-late": "it took too long, begin again",
+    "unexpected": "the other side does not follow the rules",
+    "broken-commitment": "somebody in between has tried to cheat: do not trust this key",
+    "different-keys": "the keys are NOT the same: somebody is in between, do not trust this key",
+    "restarted": "it was begun anew",
+}
 
 
 @render.register

@@ -184,13 +184,24 @@ class Keys(SynchronousTestCase):
         """On lines of its own, to be read out; then what to type."""
         number = rows(events.Verification(user="bob", step="number", number="12345 67890"))
         self.assertEqual("  12345 67890", number[1])
-        compared = rows(
-            events.Verification(user="bob", step="compare", emoji=["dog", "cat"], decimals=[1000, 2000, 3000])
-        )
-        self.assertEqual("  dog, cat", compared[1])
+        emoji, decimals = ["Dog", "Thumbs Up", "Neither"], [1000, 2000, 3000]
+        compared = rows(events.Verification(user="bob", step="compare", emoji=emoji, decimals=decimals))
+        self.assertEqual("  \U0001f436 Dog, \U0001f44d Thumbs Up, Neither", compared[1])
         self.assertIn("1000 2000 3000", compared[2])
         self.assertIn("/verified bob", compared[3])
         self.assertIn("/verify bob stop", compared[3])
+
+    def test_steps_of_a_comparison(self) -> None:
+        """What is to be done, or why it ended."""
+        for step, reason, words in (
+            ("asked", "", "/verify bob agrees"),
+            ("waiting", "", "waiting for the other side"),
+            ("done", "", "this is the right key"),
+            ("cancelled", "different-keys", "do not trust this key"),
+            ("cancelled", "moon", "ended: moon"),
+        ):
+            [shown] = rows(events.Verification(user="bob", step=step, reason=reason))
+            self.assertIn(words, shown)
 
     def test_the_recovery_phrase_stands_alone(self) -> None:
         """With what it is good for before it."""
