@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 from attrs import frozen
 
 from encchat import wire
+from encchat.e2e.identity import IdentityKey
+from encchat.e2e.recovery import Backup
 from encchat.errors import EncchatError
 
 MessageType = Literal["text", "topic"]
@@ -53,7 +55,8 @@ class Conversation:
 
     ``name`` as the server calls it for this account, ``id`` binds what is encrypted to it: ``direct:alice:bob``
     (folded, sorted), ``session:ULID``, ``room:ULID``. ``members``: accounts as registered, oneself included.
-    ``version``: seq of a room's latest change of members; ``signed``: whether messages carry a signature.
+    ``version``: seq of a room's latest change of members; ``signed``: whether messages carry a signature; ``history``:
+    which part of a room's past new members are given.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Conversation:
     members: tuple[str, ...]
     version: int = 0
     signed: bool = True
+    history: wire.HistoryPolicy = "none"
     history: wire.rooms.HistoryPolicy = "none"
 
 
@@ -181,7 +185,8 @@ Tell = Callable[[Effect], None]
 class Decrypted:
     """A payload out of an envelope; ``user`` and ``device`` whose session it was, as the scheme has proven it.
 
-    ``device`` is empty where the scheme proves no device; ``session`` and ``index`` name the key if there is one.
+    ``device`` is empty where the scheme proves no device; ``session`` and ``index`` name the key if there is one;
+    ``handed_by`` the account that handed the key over, if that was not the sender's own device.
     """
 
     payload: bytes
@@ -189,6 +194,7 @@ class Decrypted:
     device: str = ""
     session: str = ""
     index: int = 0
+    handed_by: str = ""
     handed_by: str = ""
     """The account that handed the key over, if it was not the sender's own device."""
 
@@ -237,14 +243,28 @@ class Host(Protocol):
         Returns the devices there is no Olm session with and no key to make one: nothing was sent to those.
         """
 
+    def conversation(self, id: str) -> Conversation | None:
+        """The conversation of that id as it is now, if this account is in it."""
+
+    def publish_rsa(self, key: str) -> None:
+        """Publish this device's RSA key (`wire.DeviceKeys.rsa`), at each login the same until another is given."""
+
     def renew_session(self, conversation: Conversation, device: Device) -> None:
         """Make a fresh Olm session with a device whose messages cannot be decrypted (rate limited)."""
 
     def resume(self, conversation: Conversation, error: EncchatError | None = None) -> None:
         """What `Scheme.prepare_step` was waiting for is there, or cannot be had."""
 
-    def key_of_backup(self) -> bytes | None:
-        """The account's backup key, on vouched devices; E1's `recovery` seals with it."""
+    @property
+    def backup(self) -> Backup | None:
+        """What seals entries of the account's backup; on vouched devices only."""
+
+    @property
+    def identity(self) -> IdentityKey | None:
+        """The account's identity key; on vouched devices only."""
+
+    def identities_of(self, user: str) -> Sequence[wire.Identity]:
+        """The identity keys by which what ``user`` says is verified, as far as they are known."""
 
 
 class Scheme(Protocol):
@@ -253,6 +273,10 @@ class Scheme(Protocol):
     @property
     def name(self) -> str:
         """The word in `Send.scheme`."""
+
+    @property
+    def by_olm(self) -> bool:
+        """Whether it sends parcels to the conversation's devices before a message: keys are claimed for them first."""
 
     def start(self, host: Host) -> None:
         """A login: read what is kept. The same host every time for one machine."""
@@ -280,3 +304,9 @@ class Scheme(Protocol):
 
     def end(self, conversation: str) -> None:
         """The conversation of that id is over (a session's goodbye): drop its keys."""
+
+    def restored(self) -> None:
+        """The store was an old copy, its ratchets have been used since: forget everything for sending."""
+
+    def why(self, session: str) -> str:
+        """A sentence on the key of that name: what is missing, what is done about it; empty if unknown here."""
