@@ -47,6 +47,11 @@ class Megolm:
         """The word on the wire."""
         return envelopes.MEGOLM
 
+    @property
+    def by_olm(self) -> bool:
+        """Its keys go to every device over Olm."""
+        return True
+
     def start(self, host: Host) -> None:
         """A login."""
         self.host = host
@@ -87,6 +92,11 @@ class Megolm:
         """Nothing is sent there any more."""
         self.outbound.drop(conversation)
         self._ready.pop(conversation, None)
+
+    def restored(self) -> None:
+        """No session of before is used again: its next message keys have been used already."""
+        self.outbound.drop_all()
+        self._ready.clear()
 
     # Receiving ---------------------------------------------------------------------------------
     def open(self, conversation: Conversation, said: wire.Message) -> Decrypted:

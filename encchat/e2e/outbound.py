@@ -86,6 +86,11 @@ class OutboundSessions:
         """The next message needs a fresh session."""
         self.keep.put(_OUT, conversation, None)
 
+    def drop_all(self) -> None:
+        """The same for every conversation."""
+        for conversation in self.keep.all(_OUT):
+            self.keep.put(_OUT, conversation, None)
+
     def key(self, session: Outbound) -> str:
         """The key that opens what is said from now on."""
         return str(_unpickled(session).session_key.to_base64())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from encchat.e2e.interfaces import Scheme
 from encchat.e2e.megolm import Megolm
+from encchat.e2e.server_key import ServerKey
 
 
 def default_schemes() -> tuple[Scheme, ...]:
     """New ones, for one machine."""
-    return (Megolm(),)
+    return (Megolm(), ServerKey())
