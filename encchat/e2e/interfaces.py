@@ -67,7 +67,6 @@ class Conversation:
     version: int = 0
     signed: bool = True
     history: wire.HistoryPolicy = "none"
-    history: wire.rooms.HistoryPolicy = "none"
 
 
 @frozen
@@ -195,8 +194,6 @@ class Decrypted:
     session: str = ""
     index: int = 0
     handed_by: str = ""
-    handed_by: str = ""
-    """The account that handed the key over, if it was not the sender's own device."""
 
 
 class Host(Protocol):
@@ -242,9 +239,6 @@ class Host(Protocol):
 
         Returns the devices there is no Olm session with and no key to make one: nothing was sent to those.
         """
-
-    def conversation(self, id: str) -> Conversation | None:
-        """The conversation of that id as it is now, if this account is in it."""
 
     def publish_rsa(self, key: str) -> None:
         """Publish this device's RSA key (`wire.DeviceKeys.rsa`), at each login the same until another is given."""
@@ -307,6 +301,3 @@ class Scheme(Protocol):
 
     def restored(self) -> None:
         """The store was an old copy, its ratchets have been used since: forget everything for sending."""
-
-    def why(self, session: str) -> str:
-        """A sentence on the key of that name: what is missing, what is done about it; empty if unknown here."""
