@@ -60,7 +60,7 @@ class Parcel(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``sender_key`` and ``recipient_key`` are the Ed25519 keys of both devices.
     """
 
-    kind: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+    kind: Annotated[str, Meta(pattern="^[a-z][a-z0-9.-]{0,31}$")]
     conversation: Word
     sender: Name
     device: DeviceId
