@@ -5,35 +5,32 @@ The server cannot tell the difference: a test of the server needs no keys to say
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from hashlib import sha256
 from typing import Final
 
+from encchat.envelopes import MEGOLM, MegolmEnvelope, encoded, split_megolm
 from encchat.names import LOBBY
 
-SCHEME: Final = "megolm"
 DEVICE: Final = "TESTDEVICE01"
 _VERSION: Final = b"\x03"
 """The first byte of every Megolm message."""
 _TRAILER: Final = bytes(72)
-"""In the place of a Megolm message's MAC and signature."""
-
-
-def base64(data: bytes) -> str:
-    """The standard alphabet without padding."""
-    return b64encode(data).decode("ascii").rstrip("=")
+"""In the place of a Megolm message's MAC and signature, which are never all zero."""
 
 
 def sealed(text: str, device: str = DEVICE) -> tuple[str, str]:
     """Scheme and body of a message with that text, as if from that device."""
-    session = base64(sha256(device.encode()).digest())
-    return SCHEME, f"{device}.{session}.{base64(_VERSION + text.encode() + _TRAILER)}"
+    session = encoded(sha256(device.encode()).digest())
+    return MEGOLM, MegolmEnvelope(device, session, encoded(_VERSION + text.encode() + _TRAILER)).body
 
 
 def unsealed(body: str) -> str:
-    """The text that `sealed` put in."""
-    _, _, ciphertext = body.split(".")
+    """The text that `sealed` put in; `ValueError` if the body is of another making."""
+    ciphertext = split_megolm(body).ciphertext
     data = b64decode(ciphertext + "=" * (-len(ciphertext) % 4))
+    if not data.endswith(_TRAILER):
+        raise ValueError("this was encrypted")
     return data.removeprefix(_VERSION).removesuffix(_TRAILER).decode()
 
 
@@ -46,5 +43,5 @@ def content(conversation: str, text: str, device: str = DEVICE) -> dict[str, str
 
 
 def text_of(scheme: str, body: str) -> str:
-    """The text of a message, sealed or not."""
+    """The text of a message, sealed or not; `ValueError` as `unsealed`."""
     return body if scheme == "none" else unsealed(body)

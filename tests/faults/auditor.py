@@ -7,6 +7,7 @@ from typing import Any
 
 from encchat import wire
 from encchat.limits import MAX_PAGE
+from tests.envelopes import text_of
 from tests.faults.checker import Entry, canonical
 from tests.raw import RawClient, connect
 
@@ -49,5 +50,9 @@ async def read_page(client: RawClient, conversation: str, after: int) -> wire.Pa
 
 
 def entry_of(message: wire.Message) -> Entry:
-    """A message of the wire as the checker sees it."""
-    return Entry(message.seq, message.ulid, message.sender, message.body)
+    """A message of the wire as the checker sees it; of one that was really encrypted only that it is there."""
+    try:
+        text = text_of(message.scheme, message.body)
+    except ValueError:
+        return Entry(message.seq, message.ulid, message.sender, "", sealed=True)
+    return Entry(message.seq, message.ulid, message.sender, text)

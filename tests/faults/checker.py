@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 LOBBY = "lobby"
 EPOCH = 2**32
@@ -24,12 +24,13 @@ Log = Mapping[str, Sequence["Entry"]]
 
 @frozen
 class Entry:
-    """One message, as anybody was told of it."""
+    """One message, as anybody was told of it; ``sealed``: by somebody who cannot read its text."""
 
     seq: int
     ulid: str
     sender: str
     text: str
+    sealed: bool = field(default=False, eq=False)
 
 
 @frozen
@@ -138,10 +139,26 @@ def judge(everyone: Iterable[Told], log: Log, forgotten: Callable[[str, int], bo
     ``forgotten(conversation, seq)``: whether a restored backup may not know this message.
     """
     devices = list(everyone)
+    log = opened(devices, log)
     problems = [*_log_problems(log), *_two_messages_in_one_place(devices, log)]
     for told in devices:
         problems += _device_problems(told, log, forgotten)
     return Verdict(sum(len(told.sent) for told in devices), tuple(problems))
+
+
+def opened(devices: Sequence[Told], log: Log) -> Log:
+    """The log with the texts of sealed messages, as the first device has them that could read them."""
+    texts: dict[tuple[str, int, str], str] = {}
+    for told in devices:
+        kept = [(name, entry) for name, entries in told.kept.items() for entry in entries.values()]
+        for name, entry in [*told.shown, *kept]:
+            texts.setdefault((name, entry.seq, entry.ulid), entry.text)
+
+    def with_text(name: str, entry: Entry) -> Entry:
+        text = texts.get((name, entry.seq, entry.ulid), f"{entry.ulid}, which nobody could read")
+        return evolve(entry, text=text) if entry.sealed else entry
+
+    return {name: [with_text(name, entry) for entry in entries] for name, entries in log.items()}
 
 
 def _log_problems(log: Log) -> Iterator[Problem]:

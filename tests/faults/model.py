@@ -20,9 +20,10 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from encchat import wire
-from encchat.client.ulids import UlidMaker
 from encchat.errors import ChannelError
 from encchat.secure import DEFAULT_SUITE, Channel, ClientKeys, default_suites
+from encchat.ulids import UlidMaker
+from tests.envelopes import content
 from tests.faults.auditor import entry_of, read_page
 from tests.faults.bench import PASSWORD, Bench
 from tests.faults.checker import Entry, Told, canonical
@@ -174,7 +175,11 @@ class Model:
     def _send(self, ulid: str) -> None:
         assert self._line is not None
         conversation, text = self.outbox[ulid]
-        self._asked[self._line.ask(wire.Send, conversation=conversation, ulid=ulid, body=text)] = ulid
+        self._asked[
+            self._line.ask(
+                wire.Send, conversation=conversation, ulid=ulid, **content(conversation, text, self._line.device)
+            )
+        ] = ulid
 
     def _answered(self, ulid: str, said: wire.Ok | wire.Error) -> None:
         conversation, text = self.outbox.pop(ulid, ("", ""))

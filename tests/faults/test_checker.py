@@ -143,6 +143,33 @@ class CheckerTests(SynchronousTestCase):
         told.keeps("lobby", [entry(2, text="forged")])
         self.assertEqual(self.kinds([told], log(1, 2)), {"diverged"})
 
+    def test_a_sealed_message_is_judged_by_what_its_readers_saw(self) -> None:
+        """The auditor cannot read it; two who read different things, or a text stored twice, are found all the same."""
+        name, sealed = "ann+bob", [Entry(seq, f"U{seq}", "ann", "", sealed=True) for seq in (1, 2)]
+        ann, bob = Told("ann-1", "ann"), Told("bob-1", "bob")
+        for seq in (1, 2):
+            ann.says(name, f"text {seq}")
+            ann.was_sent(name, seq, f"U{seq}")
+            bob.was_shown(name, entry(seq))
+        self.assertEqual(self.kinds([ann, bob], {name: sealed}), set())
+        other = Told("bob-2", "bob", killed=True)
+        other.keeps(name, [entry(1), entry(2, text="text 1")])
+        self.assertEqual(self.kinds([ann, bob, other], {name: sealed}), {"diverged"})
+        twice = Told("bob-2", "bob")
+        twice.was_shown(name, entry(1))
+        twice.was_shown(name, entry(2, text="text 1"))
+        self.assertIn("duplicated", self.kinds([twice], {name: sealed}))
+
+    def test_a_sealed_message_that_nobody_could_read_is_lost(self) -> None:
+        """That it is in the log helps nobody."""
+        name = "ann+bob"
+        ann, bob = Told("ann-1", "ann"), Told("bob-1", "bob")
+        ann.says(name, "text 1")
+        ann.was_sent(name, 1, "U1")
+        problems = judge([ann, bob], {name: [Entry(1, "U1", "ann", "", sealed=True)]}).problems
+        self.assertEqual({problem.kind for problem in problems}, {"lost"})
+        self.assertIn("nobody could read", " ".join(problem.text for problem in problems))
+
     def test_both_sides_name_a_direct_conversation_the_same(self) -> None:
         """Each client calls it by the other's name."""
         self.assertEqual(canonical("ann", "@bob"), canonical("bob", "@ann"))
