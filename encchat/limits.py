@@ -279,6 +279,30 @@ MAX_MEMBERS: Final = 5_000
 MAX_ROOMS: Final = 1_000
 """Rooms one account is in or invited to."""
 
+FALLBACK_SECONDS: Final = 7 * 86_400
+"""Age at which a device's fallback key is followed by another: it opens whatever was begun with it until then."""
+
+MAX_OLM_SESSIONS: Final = 5
+"""Olm sessions kept with one device: both sides begin one at once, each is restored once, and one more."""
+
+RENEW_SECONDS: Final = 3_600.0
+"""Between two fresh Olm sessions made because one device's parcels cannot be opened: what a liar can make us do."""
+
+KEYLESS_SECONDS: Final = 600.0
+"""After there was no key to begin an Olm session with a device, how long until it is asked for again."""
+
+DEVICES_SLICE: Final = 50
+"""Accounts whose published keys are verified in one slice: at two signatures for each device some 20 ms."""
+
+PARCELS_SLICE: Final = 100
+"""Parcels of the inbox taken in one slice: some 30 ms, most of it writing the ratchets down."""
+
+QUERY_ROUNDS: Final = 10
+"""How often keys are asked for again because they changed meanwhile; then the message waits for the next try."""
+
+MAX_HELD: Final = 1_000
+"""Opened messages that wait for their sender's next identity key; beyond that their signature counts as not valid."""
+
 ROTATE_AFTER_MESSAGES: Final = 100
 """Messages under one Megolm session: what a stolen key opens ends there."""
 
