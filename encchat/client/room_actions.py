@@ -133,11 +133,14 @@ class RoomActions:
             return
         rooms, name = self._floor.rooms, message.conversation
         newer = rooms.apply(name, message.seq, change)
-        if message.ulid not in self._own:
-            self._announce(name, change, missed=missed)
-        if self._is_me(change.user) and change.event in ("left", "expelled") and newer:
+        if message.ulid in self._own:
+            return  # its answer says the rest
+        self._announce(name, change, missed=missed)
+        if not self._is_me(change.user):
+            return
+        if change.event in ("left", "expelled") and newer:
             self._out(name)
-        elif rooms.known(name) is None and change.event in ("opened", "joined") and self._is_me(change.user):
+        elif change.event in ("opened", "joined") and rooms.known(name) is None and not missed:
             self._floor.ask_quietly(wire.Who, partial(self._learned, None), room=name)  # another device of ours did it
 
     def topic_set(self, conversation: str, user: str, topic: str, *, missed: bool = False) -> None:
