@@ -264,6 +264,9 @@ MAX_KEY_USERS: Final = 200
 MAX_PARCELS: Final = 100
 """Parcels, claimed keys or backup entries of one request: at 600 bytes each they fit a line."""
 
+CLAIM_COST: Final = 2.0
+"""Cost units of each device a one-time key is taken of: a room of 500 devices at once, then 100 a second."""
+
 MAX_INBOX: Final = 20_000
 """Parcels that wait for one device; beyond that they are refused, so that nobody can fill the disk with them."""
 
@@ -344,6 +347,9 @@ MAX_WAITING_INDEXES: Final = 1_000
 
 MAX_SESSION_INDEX: Final = 65_536
 """Messages of one Megolm session a receiver takes: it remembers each place, 8 kilobytes at most."""
+
+MAX_EARLY: Final = 100
+"""Letters with a room's history that wait until the room itself is known: five thousand keys, two megabytes."""
 
 HANDOVER_SLICE: Final = 40
 """Keys in one letter of history: at 600 bytes each they fit a parcel after Olm and base64."""

@@ -31,6 +31,7 @@ from encchat.names import folded
 _KIND: Final = "megolm-in"
 _OWNERS: Final = "megolm-owners"
 _PAST: Final = "megolm-past"
+_UNSTORED: Final = "megolm-unstored"
 
 Origin = Literal["owner", "answer", "history", "backup", "file"]
 
@@ -78,6 +79,11 @@ class Inbound(Struct, frozen=True):
     def has_seen(self, index: int) -> bool:
         """Whether the message at ``index`` was opened."""
         return index // 8 < len(self.seen) and bool(self.seen[index // 8] >> index % 8 & 1)
+
+    @property
+    def count(self) -> int:
+        """One more than the greatest index that was opened."""
+        return len(self.seen) * 8 - 8 + self.seen[-1].bit_length() if self.seen else 0
 
     def seeing(self, index: int) -> bytes:
         """``seen`` with ``index``."""
@@ -158,17 +164,31 @@ class InboundSessions:
             rows = [each.row for each in self.owners(session.id)]
             self.keep.put(_OWNERS, session.id, msgspec.msgpack.encode([*rows, session.row]))
             self.put(session, new)
-        elif any(new.first <= index < known.first for index in self.missing(known)) and _continues(new, known):
+        elif self._reaches_back(new, known) and _continues(new, known):
             self.put(session, msgspec.structs.replace(known, key=new.key, first=new.first))
         elif known.by and not new.by and new.conversation == known.conversation:
-            # What somebody else handed over does not stand in the way of what the owner sends.
-            better = msgspec.structs.replace(new, seen=known.seen, waiting=sorted({*known.waiting, *new.waiting}))
-            self.put(session, better)
+            return self._confirm(session, new, known)
         else:
             return False
         if keep_past or new.origin != "backup":
             past = Past(conversation=new.conversation, key=new.key, stored=new.origin == "backup", kept=keep_past)
             self.keep.put(_PAST, session.row, msgspec.msgpack.encode(past))
+            self.keep.put(_UNSTORED, session.row, None if past.stored else b"")
+        return True
+
+    def _reaches_back(self, new: Inbound, known: Inbound) -> bool:
+        """Whether ``new`` opens something earlier that is wanted: waiting here, or handed over on purpose."""
+        if new.origin in ("history", "backup", "file"):
+            return any(not known.has_seen(index) for index in range(new.first, known.first))
+        return any(new.first <= index < known.first for index in self.missing(known))
+
+    def _confirm(self, session: Session, new: Inbound, known: Inbound) -> bool:
+        """The owner sends what somebody else has handed over: what that one gave stays only if it proves the same."""
+        if known.first <= new.first and _continues(known, new):
+            self.put(session, msgspec.structs.replace(known, origin=new.origin, by=""))
+            return False
+        waiting = sorted({*known.waiting, *new.waiting})
+        self.put(session, msgspec.structs.replace(new, seen=known.seen, waiting=waiting))
         return True
 
     def missing(self, known: Inbound) -> list[int]:
@@ -209,10 +229,16 @@ class InboundSessions:
         found = self.keep.get(_PAST, session.row)
         return None if found is None else msgspec.msgpack.decode(found, type=Past)
 
-    def backed_up(self, session: Session) -> None:
-        """The account's backup has it now: it stays here only where new members are promised the history."""
+    def unstored(self) -> list[Session]:
+        """The sessions that the account's backup does not have yet."""
+        return [Session.at(row) for row in self.keep.all(_UNSTORED)]
+
+    def backed_up(self, session: Session, key: str) -> None:
+        """The account's backup has that key now: it stays here only where new members are promised the history."""
         found = self.past_of(session)
-        if found is not None:
+        if found is None or found.key == key:
+            self.keep.put(_UNSTORED, session.row, None)
+        if found is not None and found.key == key:
             stays = msgspec.structs.replace(found, stored=True)
             self.keep.put(_PAST, session.row, msgspec.msgpack.encode(stays) if found.kept else None)
 

@@ -1,8 +1,8 @@
 """The scheme ``megolm``: one session per sending device and conversation, its key shared to each device over Olm.
 
 The parts: `encchat.e2e.outbound` (sending, rotation, to whom the key went), `encchat.e2e.inbound` (opening, once each),
-`encchat.e2e.repair` (missing keys), `encchat.e2e.handover` (a room's history for new members). This is what holds them
-together and what the machine sees.
+`encchat.e2e.repair` (missing keys), `encchat.e2e.handover` (a room's history for new members), `encchat.e2e.backup`
+(keys of the past, sealed). This is what holds them together and what the machine sees.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from attrs import define, field, frozen
 
 from encchat import envelopes, limits, wire
 from encchat.e2e import letters
+from encchat.e2e.backup import History
+from encchat.e2e.handover import Handover
 from encchat.e2e.inbound import Inbound, InboundSessions, Session, exported, received
 from encchat.e2e.interfaces import Conversation, Decrypted, Device, Host, Step
 from encchat.e2e.outbound import Outbound, OutboundSessions, Shared, has_left, is_spent, lacking, place
@@ -40,6 +42,8 @@ class Megolm:
     inbound: InboundSessions = field(init=False)
     outbound: OutboundSessions = field(init=False)
     repair: Repair = field(init=False)
+    handover: Handover = field(init=False)
+    history: History = field(init=False)
     _ready: dict[str, _Ready] = field(init=False, factory=dict)
 
     @property
@@ -59,6 +63,8 @@ class Megolm:
         self.inbound = InboundSessions(host.keep)
         self.outbound = OutboundSessions(host.keep, host.random)
         self.repair = Repair(host, self.inbound, self.outbound)
+        self.handover = Handover(host, self.inbound, self.outbound, self.repair)
+        self.history = History(host, self.inbound, self.repair)
         self.outbound.forget_before(host.clock() - limits.OWN_SESSION_SECONDS)
 
     # Sending -----------------------------------------------------------------------------------
@@ -125,13 +131,15 @@ class Megolm:
             self.repair.asked(letters.read(letters.Request, payload), sender, conversation)
         elif kind == letters.ANSWER:
             self.repair.answered(letters.read(letters.Answer, payload), sender, conversation)
+        elif kind == letters.HISTORY:
+            self.handover.arrived(payload, sender, conversation)
         else:
             return False
         return True
 
     def work(self) -> bool:
-        """A slice of repair."""
-        return self.repair.work()
+        """A slice of repair, of handing over, and of backing up."""
+        return any((self.repair.work(), self.handover.work(), self.history.work()))
 
     def why(self, session: str) -> str:
         """What is missing, and what is done about it."""

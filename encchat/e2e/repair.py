@@ -160,8 +160,9 @@ class Repair:
         self.host.keep.put(_KIND, session.row, msgspec.msgpack.encode(missing))
 
     def _promises(self, conversation: str) -> bool:
+        """Whether new members get the history there; a room not known yet may well say so."""
         where = self.host.conversation(conversation)
-        return where is not None and where.history != "none"
+        return conversation.startswith("room:") if where is None else where.history != "none"
 
     def _ask(self, session: Session, missing: Missing) -> None:
         where = self.host.conversation(missing.conversation)

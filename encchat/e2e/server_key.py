@@ -29,11 +29,11 @@ from msgspec import Struct
 from encchat import envelopes, limits, wire
 from encchat.e2e.base64s import from_base64, to_base64
 from encchat.e2e.interfaces import Answered, Conversation, Decrypted, Device, Host, Keep, KeyArrived, Step
+from encchat.e2e.refusals import error_of
 from encchat.e2e.statements import statement
 from encchat.errors import (
     EncchatError,
     MalformedRequestError,
-    NotConnectedError,
     NotPreparedError,
     RequestError,
     UndecryptableError,
@@ -118,6 +118,7 @@ class ServerKey:
         self.host = host
         self._latest.clear()
         self._asking.clear()
+        host.publish_rsa(device_rsa(host.keep))
 
     def prepare_step(self, conversation: Conversation) -> Step:
         """Ask for the key in force, unless nothing has changed since it was asked for."""
@@ -216,8 +217,7 @@ class ServerKey:
     def _take(self, room: str, answer: wire.Ok | wire.Error) -> EncchatError | None:
         """Keep the key that came; the error if none did."""
         if isinstance(answer, wire.Error):
-            kind = NotConnectedError if answer.code == NotConnectedError.code else RequestError
-            return kind(answer.text)
+            return error_of(answer)
         key = unwrapped(self._host.keep, answer.result.wrapped) if isinstance(answer.result, wire.RoomKey) else None
         if not isinstance(answer.result, wire.RoomKey) or key is None:
             return RequestError("the server's room key cannot be read with this device's RSA key")

@@ -10,8 +10,10 @@ from typing import Any
 from attrs import define, field
 
 from encchat import wire
+from encchat.e2e.identity import IdentityKey
 from encchat.e2e.interfaces import Answered, Conversation, Decrypted, Device, Effect, KeyArrived, Scheme
 from encchat.e2e.megolm import Megolm
+from encchat.e2e.recovery import Backup
 from encchat.errors import EncchatError
 from encchat.names import folded
 
@@ -122,7 +124,9 @@ class TestHost:
     slices: list[int] = field(factory=list)
     renewed: list[Device] = field(factory=list)
     resumed: list[EncchatError | None] = field(factory=list)
-    backup_key: bytes | None = None
+    rsa: str = ""
+    identity: IdentityKey | None = None
+    backup: Backup | None = None
     _rng: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -181,8 +185,12 @@ class TestHost:
     def resume(self, conversation: Conversation, error: EncchatError | None = None) -> None:
         self.resumed.append(error)
 
-    def key_of_backup(self) -> bytes | None:
-        return self.backup_key
+    def publish_rsa(self, key: str) -> None:
+        self.rsa = key
+
+    def identities_of(self, user: str) -> Sequence[wire.Identity]:
+        keys = (host.identity for host in self.world.hosts if folded(host.user) == folded(user))
+        return [key.public for key in keys if key is not None]
 
     # What the tests do -------------------------------------------------------------------------
     def prepare(self) -> int:

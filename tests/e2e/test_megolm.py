@@ -350,7 +350,9 @@ class Opening(Case):
         self.world.deliver()
         sessions = InboundSessions(self.bob.keep)
         session = Session.of("alice", "PHONE", self.session_of(said[0]))
-        sessions.backed_up(session)
+        past = sessions.past_of(session)
+        assert past is not None
+        sessions.backed_up(session, past.key)
         for each in said[:3]:
             self.bob.open(each)
         kept = b"".join(self.bob.keep.rows.values())
