@@ -208,7 +208,7 @@ class Mutes(ModerationCase):
     """Read, but do not send."""
 
     async def test_a_muted_user_reads_but_sends_nothing_anywhere(self) -> None:
-        """Lobby, direct and session alike; he is told until when, by whom and why."""
+        """Lobby, direct and session alike, nor does he call; he is told until when, by whom and why."""
         await self.populate()
         await self.bob.do("connect", user="carol")
         await self.mona.do("mute", user="@bob", terms="30m caps lock")
@@ -218,6 +218,8 @@ class Mutes(ModerationCase):
             code, text = await self.bob.refused("send", **self.bob.message(number, "HEY", place))
             self.assertEqual(code, "muted")
             self.assertIn("until 2027-01-15 08:30 UTC by mona: caps lock", text)
+        await self.bob.do("goodbye")
+        self.assertEqual((await self.bob.refused("connect", user="mona"))[0], "muted")
         await self.carol.say(50, "hello")
         await self.bob.take("message", body="hello")
 

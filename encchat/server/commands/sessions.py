@@ -10,7 +10,7 @@ from encchat.server.context import Context
 from encchat.server.model import CallPolicy
 
 
-@command("open a session with somebody who is FREE or AWAY", cost=5, in_order=True)
+@command("open a session with somebody who is FREE or AWAY", cost=20, in_order=True, voice=True)
 async def connect(context: Context, request: wire.Connect) -> Later | None:
     """Both become BUSY; what the caller said before is heard before. While it rings, other requests go on."""
     await context.settled()
