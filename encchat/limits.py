@@ -300,6 +300,9 @@ DEVICES_SLICE: Final = 50
 PARCELS_SLICE: Final = 100
 """Parcels of the inbox taken in one slice: some 30 ms, most of it writing the ratchets down."""
 
+UPLOAD_ROUNDS: Final = 5
+"""Uploads of keys that follow one another at a login: the first, one after a restore, one that tops up, two more."""
+
 QUERY_ROUNDS: Final = 10
 """How often keys are asked for again because they changed meanwhile; then the message waits for the next try."""
 

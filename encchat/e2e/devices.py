@@ -90,6 +90,10 @@ class DeviceLists:
         """Devices that are as their own signature says, and lack the vouch."""
         return self._row(user).unvouched
 
+    def chain(self, user: str) -> list[wire.Identity]:
+        """The identity keys of ``user`` that are believed, or read by while they are not believed."""
+        return self._trust.chain(user)
+
     def vouched_by(self, user: str) -> wire.Identity | None:
         """The identity key that vouches for `of`."""
         return self._row(user).identity
@@ -165,8 +169,8 @@ class DeviceLists:
             return
         said = {folded(each.user): each for each in answer.result.users}
         users = deque((user, said.get(folded(user)), count) for user, count in seen.items())
-        moved = all(self._changes.get(folded(user), 0) == count for user, count in seen.items())
-        self._answers.append(_Answer(users, partial(again, rounds if moved else rounds - 1)))
+        calm = all(self._changes.get(folded(user), 0) == count for user, count in seen.items())
+        self._answers.append(_Answer(users, partial(again, rounds if calm else rounds - 1)))
         if len(self._answers) == 1 and len(users) <= DEVICES_SLICE:
             self.work()
 
@@ -189,9 +193,8 @@ class DeviceLists:
             return
         seen = self._trust.seen(user, keys.identities)
         self._report(user, seen)
-        if not self._is_mine(user) and seen in ("first", "same", "vouched", "changed"):
-            self._believe(row, user, digest, keys, self._trust.chain(user))
-        elif self._is_mine(user) and seen in ("first", "same", "vouched"):
+        # A changed key is listed to read what it says; one's own account has no key but the pinned one.
+        if seen in ("first", "same", "vouched") or (seen == "changed" and not self._is_mine(user)):
             self._believe(row, user, digest, keys, self._trust.chain(user))
 
     def _believe(
@@ -262,12 +265,12 @@ def _signed(keys: wire.DeviceKeys) -> bool:
 
 
 _REJECTED: Final = (
-    "the keys of device {} of {} are not signed by that device: nothing is encrypted for it; whoever runs the server, or"
-    " sits between, has changed them"
+    "the keys of device {} of {} are not signed by that device: nothing is encrypted for it; whoever runs the server,"
+    " or sits between, has changed them"
 )
 _UNVOUCHED: Final = (
-    "device {} of {} claims to be vouched for, and is not: nothing is encrypted for it; somebody other than its owner has"
-    " put it there"
+    "device {} of {} claims to be vouched for, and is not: nothing is encrypted for it; somebody other than its owner"
+    " has put it there"
 )
 _INVALID: Final = "what the server says are the identity keys of {} do not follow from each other: it is not believed"
 _WITHHELD: Final = "the server says that {} has no identity key any more; it is not believed"
