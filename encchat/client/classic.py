@@ -33,7 +33,7 @@ CLASSIC_WORDS: Final = (
     ClassicWord("quit", "/quit", 0),
     ClassicWord("chat", "/chat", None),
     ClassicWord("invite", "/invite", None),
-    ClassicWord("join", "/join", None),
+    ClassicWord("join", "/join", 1),
 )
 """The first fitting row counts; a line that fits none is a message, like "all is well"."""
 

@@ -11,9 +11,11 @@ from encchat.client import events, generic
 from encchat.client.classic import CLASSIC_WORDS, from_classic
 from encchat.client.commands import BY_VERB, COMMANDS
 from encchat.client.core import Ending
+from encchat.client.store import MemoryStore
 from encchat.errors import UsageError
 from encchat.limits import DEFAULT_PAST, MAX_PAST, MAX_REASON
 from tests.client.table import ROLL, ready
+from tests.client.test_rooms import state
 
 HISTORIES = ("", "5", "lobby", "@carol 3", f"lobby {MAX_PAST - 1}", f"lobby {MAX_PAST}")
 
@@ -37,8 +39,6 @@ class Requests(SynchronousTestCase):
             "/USERS": ("users", {}),
             "/status bob": ("status", {"user": "bob"}),
             "/status @bob": ("status", {"user": "bob"}),
-            "/msg bob hi  there": ("send", {"conversation": "@bob", "body": "hi  there"}),
-            "/msg @bob hi": ("send", {"conversation": "@bob", "body": "hi"}),
             "/all hi": ("send", {"conversation": "lobby", "body": "hi"}),
             "/connect bob": ("connect", {"user": "bob"}),
             "/goodbye": ("goodbye", {}),
@@ -56,6 +56,15 @@ class Requests(SynchronousTestCase):
             request = table.take(verb)
             self.assertEqual(fields, {name: request[name] for name in fields}, line)
 
+    def test_what_is_said_to_one_goes_out_encrypted(self) -> None:
+        """With or without @."""
+        for line in ("/msg bob hi  there", "/msg @bob hi"):
+            table = ready(store=MemoryStore(durable=True))
+            table.type(line)
+            sent = table.take("send")
+            self.assertEqual(("@bob", "megolm"), (sent["conversation"], sent["scheme"]))
+            self.assertNotIn("hi", sent["body"])
+
     def test_missing_and_superfluous_arguments_are_named(self) -> None:
         """The text says what is wrong and how it is right."""
         for line, text in {
@@ -68,6 +77,12 @@ class Requests(SynchronousTestCase):
             "/connect": "/connect: NAME is missing: /connect NAME",
             "/kick": "/kick: NAME is missing: /kick NAME [REASON]",
             "/quit now": "/quit: now is too much: /quit",
+            "/go bob carol": "/go: carol is too much: /go lobby, /go @NAME or /go #ROOM",
+            "/calls": "/calls: a word is missing, there are auto, ask, never: /calls auto|ask|never",
+            "/calls maybe": "/calls: maybe is none of them, there are auto, ask, never: /calls auto|ask|never",
+            "/answer": "/answer: nobody calls: /answer NAME, once somebody does",
+            "/refuse": "/refuse: nobody calls: /refuse NAME, once somebody does",
+            "/secure": "/secure: TEXT is missing: /secure TEXT, or secure: TEXT",
         }.items():
             self.assertEqual(error(line), text)
 
@@ -103,23 +118,27 @@ class Places(SynchronousTestCase):
 
     def test_bare_lines_go_where_go_says(self) -> None:
         """To a person or back to the lobby."""
-        table = ready()
+        table = ready(store=MemoryStore(durable=True))
         table.type("/go bob", "one", "/go lobby", "two", "/go @carol", "three", "/go")
-        self.assertEqual([request["conversation"] for request in table.sent], ["@bob", "lobby", "@carol"])
-        self.assertEqual(table.texts(events.Notice)[-1], "what you type goes to @carol")
+        self.assertEqual({request["conversation"] for request in table.sent}, {"@bob", "lobby", "@carol"})
+        self.assertEqual(table.texts(events.Notice)[-1], "what you type goes to @carol (encrypted)")
 
-    def test_rooms_are_said_not_to_be_there(self) -> None:
-        """Not merely unknown."""
-        self.assertIn("rooms are not in this version", error("/go #den"))
-        for verb in ("chat", "join", "invite"):
-            self.assertIn("rooms are not in this version", error(f"/{verb} bob"))
+    def test_go_without_an_argument_says_how_it_is_protected(self) -> None:
+        """Before somebody types what not everybody should read."""
+        table = ready()
+        table.type("/go")
+        self.assertEqual("what you type goes to lobby (not end to end)", table.texts(events.Notice)[-1])
+
+    def test_nobody_goes_to_oneself(self) -> None:
+        """There is no conversation of one."""
+        self.assertIn("Alice is you", error("/go @Alice"))
 
 
 class Secure(SynchronousTestCase):
     """``secure:`` insists on end-to-end encryption."""
 
     def test_secure_text_is_not_sent_where_there_is_no_end_to_end_encryption(self) -> None:
-        """Not in classic mode, not in a session, not as a command; and nothing of it goes out."""
+        """Not in classic mode, not in a session without keys, not as a command; and nothing of it goes out."""
         for classic in (False, True):
             table = ready(classic=classic)
             table.say(wire.SessionStarted(partner="bob", by="bob"))
@@ -128,6 +147,38 @@ class Secure(SynchronousTestCase):
             self.assertEqual(
                 {event.code for event in table.shown if isinstance(event, events.Error)}, {"not-encrypted"}
             )
+
+    def test_secure_text_is_not_sent_to_the_lobby(self) -> None:
+        """The error says where it could be."""
+        self.assertIn("/go @NAME, /connect NAME or /chat NAME", error("secure: canary"))
+
+
+class Calls(SynchronousTestCase):
+    """Being called."""
+
+    def test_who_calls_is_answered_without_a_name(self) -> None:
+        """As long as they call; the event says how."""
+        for line, accept in (("/answer", True), ("/refuse", False), ("/answer Bob", True)):
+            table = ready()
+            table.say(wire.Ringing(sender="Bob"))
+            self.assertEqual(events.Ringing(sender="Bob"), table.last())
+            table.type(line)
+            asked = table.take("answer")
+            self.assertEqual(("Bob", accept), (asked["user"], asked["accept"]))
+
+    def test_nobody_calls_any_more(self) -> None:
+        """Then there is nothing to answer."""
+        table = ready()
+        table.say(wire.Ringing(sender="Bob"), wire.Ringing(sender="Bob", over=True))
+        self.assertEqual(events.Ringing(sender="Bob", over=True), table.last())
+        table.type("/answer")
+        self.assertIn("nobody calls", table.texts(events.Error)[-1])
+
+    def test_the_policy_is_told_to_the_server(self) -> None:
+        """In lower case."""
+        table = ready()
+        table.type("/calls ASK")
+        self.assertEqual("ask", table.take("calls")["policy"])
 
 
 class Unknown(SynchronousTestCase):
@@ -160,9 +211,10 @@ class Help(SynchronousTestCase):
     def test_help_explains_one_command(self) -> None:
         """With or without its slash."""
         table = ready()
-        table.type("/help msg", "/help /roll")
+        table.type("/help away", "/help /roll")
         self.assertEqual(
-            table.texts(events.Notice), ["/msg NAME TEXT  send TEXT to NAME alone", "/roll [SIDES] [NOTE]  roll a die"]
+            table.texts(events.Notice),
+            ["/away  be AWAY from the keyboard", "/roll [SIDES] [NOTE]  roll a die"],
         )
         self.assertIn("no command /xyzzy", error("/help xyzzy"))
 
@@ -178,7 +230,7 @@ class Help(SynchronousTestCase):
         table.type("/go @bob", *(f"/history {words}".rstrip() for words in HISTORIES))
         past = [event for event in table.shown if isinstance(event, events.History)]
         self.assertEqual([event.conversation for event in past], ["@bob", "@bob", "lobby", "@carol", "lobby", "lobby"])
-        table.type("/history bob", "/history 0", "/history #room", f"/history {MAX_PAST + 1}", "/history lobby 1 2")
+        table.type("/history bob", "/history 0", "/history #.", f"/history {MAX_PAST + 1}", "/history lobby 1 2")
         self.assertEqual(len(table.texts(events.Error)), 5)
 
     def test_history_shows_as_many_as_asked(self) -> None:
@@ -200,12 +252,20 @@ class Help(SynchronousTestCase):
         def words(typed: str) -> list[str]:
             return [row.word for row in table.core.complete(typed)]
 
-        self.assertEqual(words("/s"), ["/status", "/search", "/secure"])
-        self.assertEqual(words("/ro"), ["/roll"])
+        self.assertEqual(words("/s"), ["/secure", "/search", "/status", "/sign"])
+        self.assertEqual(words("/rol"), ["/roll"])
         self.assertEqual(words("/msg b"), ["Bob", "ben"])
         self.assertEqual(words("/kick @bo"), ["Bob"])
         self.assertEqual(words("/go "), ["lobby", "@Bob", "@ben"])
         self.assertEqual(words("/help q"), ["quit"])
+        self.assertEqual(words("/chat Bob "), ["Bob", "ben"])
+        self.assertEqual(words("/calls a"), ["auto", "ask"])
+        self.assertEqual(words("/keys "), ["export", "import"])
+        table.core.rooms.take(state("#garden"))
+        self.assertEqual(words("/go #g"), ["#garden"])
+        self.assertEqual(words("/leave "), ["#garden"])
+        self.assertEqual(words("/expel #garden b"), ["Bob", "ben"])
+        self.assertEqual(words("/expel #"), ["#garden"])
         for nothing in ("", "b", "//s", "/msg bob b", "/users ", "/roll ", "/xyzzy b"):
             self.assertEqual(words(nothing), [])
 
@@ -272,7 +332,10 @@ class ServerCommands(SynchronousTestCase):
         table = ready()
         table.type("/admin pw")
         table.answer("admin", wire.AdminGranted(seconds=1))
-        mine = [wire.CommandEntry(verb=verb, help="evil") for verb in ("msg", "quit", "send", "register")]
+        mine = [
+            wire.CommandEntry(verb=verb, help="evil")
+            for verb in ("msg", "quit", "send", "register", "upload_keys", "open_room", "devices")
+        ]
         table.answer("commands", wire.CommandList(commands=[*mine, ROLL]))
         self.assertEqual(list(table.core.server_commands), ["roll"])
 
@@ -315,7 +378,17 @@ class Classic(SynchronousTestCase):
 
     def test_sentences_that_begin_with_a_word_stay_sentences(self) -> None:
         """As do the client's own commands."""
-        for line in ("all is well", "goodbye everybody", "status of the plan?", "closer", "-x", "/users", "//all", ""):
+        for line in (
+            "all is well",
+            "goodbye everybody",
+            "status of the plan?",
+            "closer",
+            "-x",
+            "/users",
+            "//all",
+            "",
+            "join us at 5",
+        ):
             self.assertEqual(from_classic(line), line)
 
     def test_words_are_commands_only_in_classic_mode(self) -> None:

@@ -39,7 +39,9 @@ class Known:
         rooms = [Suggestion(name) for name in self.rooms]
         match command.completes:
             case "user" | "users":
-                return rooms + users if typed.startswith("#") else users
+                return rooms if typed.startswith("#") else users
+            case "conversation" if typed.startswith("#"):
+                return rooms
             case "conversation":
                 return [Suggestion(names.LOBBY), *rooms, *(Suggestion(f"@{row.word}") for row in users)]
             case "room":
