@@ -171,6 +171,12 @@ class UnknownConversationError(RequestError):
     code = "unknown-conversation"
 
 
+class StaleKeyError(RequestError):
+    """The message is encrypted under a key that is in force no more: ask for the latest and encrypt it again."""
+
+    code = "stale-key"
+
+
 class UnavailableError(RequestError):
     """The person asked for is OFFLINE or BUSY, or there is no session to speak in."""
 

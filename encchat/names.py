@@ -44,5 +44,5 @@ _RESERVED_SKELETONS: Final = frozenset(skeleton(name) for name in RESERVED)
 def direct_with(conversation: str) -> str:
     """The other person's name in a direct conversation's name ``@NAME``; else `UnknownConversationError`."""
     if not conversation.startswith("@") or len(conversation) < 2:
-        raise UnknownConversationError(f"{conversation[:MAX_NAME] or 'that'} is no conversation: lobby or @NAME")
+        raise UnknownConversationError(f"{conversation[:MAX_NAME] or 'that'} is no conversation: lobby, @NAME or #ROOM")
     return conversation[1:]

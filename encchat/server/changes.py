@@ -48,6 +48,7 @@ class Changes:
                 return
             for entry in self.services.chat.users():
                 await self._compare(entry.user)
+            await self.services.room_keeper.forget_deleted()
         except StoreError as error:
             log.error("what encchat-admin changed is not known: {why}", event="store_broke", why=error.text)
         else:

@@ -22,6 +22,7 @@ from encchat.secure import DEFAULT_OFFER
 from encchat.server.logs import LogFormat
 from encchat.server.settings import LogLevelName, Settings
 from encchat.wire import Registration
+from encchat.wire.values import Scheme
 
 
 @frozen
@@ -42,6 +43,10 @@ _NOTICE: Final = Shape(
 )
 _TEXTS: Final = Shape(tuple[str, ...], "a list of texts")
 _NAMES: Final = Shape(Annotated[tuple[str, ...], Meta(min_length=1)], "a list of at least one name")
+_SCHEMES: Final = Shape(
+    Annotated[tuple[Annotated[Scheme, Meta(pattern="^(?!(?:none|event)$)")], ...], Meta(min_length=1)],
+    "a list of at least one scheme (a-z, 0-9, -), among them neither none nor event",
+)
 _PORT: Final = Shape(Annotated[int, Meta(ge=0, le=65_535)], "a whole number from 0 to 65535")
 _SECONDS: Final = Shape(
     Annotated[float, Meta(gt=0, le=limits.MAX_OPTION_SECONDS)],
@@ -78,7 +83,7 @@ class Key:
 
     @property
     def repeatable(self) -> bool:
-        return self.kind in (_TEXTS, _NAMES)
+        return self.kind in (_TEXTS, _NAMES, _SCHEMES)
 
     def convert(self, value: object, where: str, *, strict: bool) -> Any:
         """Return ``value`` as this option's type; `ConfigurationError` begins with ``where``."""
@@ -176,6 +181,14 @@ KEYS: Final = (
         "retain_direct_count", _AMOUNT, "Messages of each direct conversation to keep, the newest ones; 0 keeps all"
     ),
     _setting("retain_direct_days", _DAYS, "Days to keep a message of a direct conversation; 0 keeps it for ever"),
+    _setting("retain_room_count", _AMOUNT, "Messages of each room to keep, the newest ones; 0 keeps all"),
+    _setting("retain_room_days", _DAYS, "Days to keep a message of a room; 0 keeps it for ever"),
+    _setting(
+        "schemes",
+        _SCHEMES,
+        "How messages outside the lobby may be encrypted end to end, and no other way; server-key is read by whoever"
+        " reads the server's store",
+    ),
 )
 _BY_NAME: Final = {key.name: key for key in KEYS}
 

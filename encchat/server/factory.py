@@ -84,6 +84,7 @@ class ChatFactory(Factory):
         self.services.home = home
         await self.services.sanctions.load()
         await self.services.policy.load()
+        await self.services.room_keeper.load()
         self.services.put_in_force(self._configured)
 
     def buildProtocol(self, addr: IAddress | None) -> ChatConnection | None:

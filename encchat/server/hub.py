@@ -7,7 +7,7 @@ with messages; as long as there is none, that costs a delivery one test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -102,6 +102,16 @@ class Hub:
                 log.error("a receiver was hung up: {trace}", event="receiver_broke", trace=where)
                 receiver.break_off()
 
+    def tell_device(self, name: str, key: bytes, event: ServerLine) -> None:
+        """Give the event to the connections of one device of ``name``; one that is behind has missed it."""
+        for receiver, write_line in list(self._of.get(name, {}).items()):
+            if receiver.device.key != key:
+                continue
+            if receiver in self._behind:
+                self._behind[receiver] = True
+            else:
+                write_line(encode(event))
+
     def _followers(
         self, receivers: list[tuple[Receiver, Callable[[bytes], None]]], skip: Receiver | None
     ) -> list[tuple[Receiver, Callable[[bytes], None]]]:
@@ -110,7 +120,7 @@ class Hub:
         behind.update({receiver: True for receiver, _ in receivers if receiver in behind and receiver is not skip})
         return [item for item in receivers if item[0] not in behind]
 
-    def _receivers(self, to: tuple[str, ...] | None) -> list[tuple[Receiver, Callable[[bytes], None]]]:
+    def _receivers(self, to: Collection[str] | None) -> list[tuple[Receiver, Callable[[bytes], None]]]:
         if to is None:
             return list(self._everybody.items())
         return [item for name in to if name in self._of for item in self._of[name].items()]

@@ -80,8 +80,8 @@ class Tail:
 class ConversationState:
     """A conversation as one device of one account has it.
 
-    ``partner`` is the name of the other side of a direct one (one's own for notes to oneself), None for the
-    lobby; ``cursor`` is what the device has acknowledged.
+    ``partner`` is the name of the other side of a direct one (one's own for notes to oneself), or of the room, None
+    for the lobby; ``cursor`` is what the device has acknowledged.
     """
 
     key: str

@@ -51,6 +51,7 @@ class Retention:
         try:
             removed = await self._kind("lobby", settings.retain_lobby_count, settings.retain_lobby_days, now)
             removed += await self._kind("direct", settings.retain_direct_count, settings.retain_direct_days, now)
+            removed += await self._kind("room", settings.retain_room_count, settings.retain_room_days, now)
             if self._loop is not None:
                 await self.store.forget_removed(now)
         except StoreError as error:

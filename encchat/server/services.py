@@ -19,9 +19,11 @@ from encchat.server.auth import Authenticator
 from encchat.server.calls import Calls
 from encchat.server.chat import Chat, Delivery
 from encchat.server.hub import Hub, Receiver
+from encchat.server.key_watch import KeyWatch
 from encchat.server.meters import Meters
 from encchat.server.model import Account
 from encchat.server.policy import RegistrationPolicy
+from encchat.server.room_keeper import RoomKeeper
 from encchat.server.sanctions import Sanctions
 from encchat.server.settings import Settings
 from encchat.server.traces import trace
@@ -83,6 +85,13 @@ class Services:
         lambda services: Calls(services.chat.sessions, services.clock, services.carry_out, services.ulid),
         takes_self=True,
     )
+    room_keeper: RoomKeeper = Factory(
+        lambda services: RoomKeeper(
+            services.store, services.chat.rooms, services.carry_out, services.now, services.ulid
+        ),
+        takes_self=True,
+    )
+    key_watch: KeyWatch = Factory(lambda services: KeyWatch(services.chat, services.carry_out), takes_self=True)
     refusals: Tallies = Factory(lambda services: Tallies(services.clock.seconds), takes_self=True)
     """What was forbidden, by who asked and what for."""
     stopping: bool = False
@@ -134,6 +143,7 @@ class Services:
         if self.hub.remove(account.name, receiver):
             deliveries = self.chat.depart(account.name, lost=lost)
             self.calls.departed(account.name)
+            self.key_watch.departed(account.name)
             self.carry_out(deliveries)
             self._see(account)
 

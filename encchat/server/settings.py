@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from encchat import limits
+from encchat import envelopes, limits
 from encchat.wire import Registration
 
 LogLevelName = Literal["debug", "info", "warn", "error", "critical"]
@@ -37,3 +37,6 @@ class Settings:
     retain_lobby_days: int = 0
     retain_direct_count: int = 0
     retain_direct_days: int = 0
+    retain_room_count: int = 0
+    retain_room_days: int = 0
+    schemes: tuple[str, ...] = envelopes.SCHEMES

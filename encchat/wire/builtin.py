@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from encchat.wire.key_requests import KEY_REQUESTS
 from encchat.wire.requests import (
     Ack,
     Admin,
@@ -35,6 +36,7 @@ from encchat.wire.requests import (
     Unmute,
     Users,
 )
+from encchat.wire.room_requests import ROOM_REQUESTS
 
 BUILT_IN: tuple[type[Request], ...] = (
     Register,
@@ -54,6 +56,8 @@ BUILT_IN: tuple[type[Request], ...] = (
     Answer,
     Calls,
     Goodbye,
+    *ROOM_REQUESTS,
+    *KEY_REQUESTS,
     Admin,
     Kick,
     Ban,

@@ -97,12 +97,12 @@ class Direct(ServerTestCase):
         self.assertEqual(refusal, ("unknown-user", "there is no user nobody"))
 
     async def test_a_conversation_there_is_not_is_refused(self) -> None:
-        """Rooms come later; the text says what there is."""
+        """The text says what there is."""
         server = await self.serve()
         alice = await server.user("alice")
-        for name in ("#room", "bob", "@"):
+        for name in ("bob", "@"):
             code, text = await alice.refused("send", conversation=name, ulid=ulid(1), body="hello?")
-            self.assertEqual((code, "lobby or @NAME" in text), ("unknown-conversation", True))
+            self.assertEqual((code, "lobby, @NAME or #ROOM" in text), ("unknown-conversation", True))
 
     async def test_a_message_to_somebody_offline_is_stored(self) -> None:
         """It has its number; there is nobody to deliver to yet."""

@@ -8,6 +8,7 @@ from encchat.server.chat.permissions import (
     check_kick,
     check_network,
     check_override,
+    check_partners,
     check_role_change,
     check_sanction,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "check_kick",
     "check_network",
     "check_override",
+    "check_partners",
     "check_role_change",
     "check_sanction",
     "message_deliveries",

@@ -1,4 +1,4 @@
-"""The chat as a whole: presence, contacts, sessions and routes of everybody who is here.
+"""The chat as a whole: presence, contacts, sessions, rooms and routes of everybody who is here.
 
 Theory of operation: `Chat` holds one `Member` for every account with a connection, and changes only
 through the methods below. What somebody must be told at once comes back as `Delivery` values. Presence is
@@ -16,6 +16,7 @@ from encchat.names import folded
 from encchat.server.chat.contacts import Contacts
 from encchat.server.chat.delivery import Delivery
 from encchat.server.chat.member import Member
+from encchat.server.chat.rooms import Rooms
 from encchat.server.chat.routes import Route, direct_route
 from encchat.server.chat.sessions import Sessions
 from encchat.server.model import Account
@@ -29,6 +30,7 @@ class Chat:
         self._members: dict[str, Member] = {}
         self._changed: dict[str, Member] = {}
         self._contacts = Contacts()
+        self.rooms = Rooms()
         self.sessions = Sessions(self._members, self._touch, self.wrote)
 
     # Who is here -------------------------------------------------------------------------------
@@ -55,6 +57,7 @@ class Chat:
         member = self._changed.get(name) or Member(account)
         member.account, member.presence = account, "FREE"
         self._members[name] = member
+        self.rooms.arrive(account)
         self.sessions.arrive(member)
         self._touch(member)
 
@@ -83,6 +86,7 @@ class Chat:
         if member is None:
             return []
         self._contacts.forget_absent(folded(name), self._members)
+        self.rooms.depart(member.account)
         member.presence = "OFFLINE"
         self._touch(member)
         return self.sessions.depart(member.name, lost=lost)
@@ -126,6 +130,10 @@ class Chat:
         if member is None:
             raise UnavailableError(f"{name} is OFFLINE")
         return member
+
+    def acquainted(self, name: str) -> set[str]:
+        """Everybody here who shares a direct conversation with ``name``, by name as registered."""
+        return {member.name for other in self._contacts.of(folded(name)) if (member := self._members.get(other))}
 
     # Messages ----------------------------------------------------------------------------------
     def direct(self, sender: Account, target: Account) -> Route:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from attrs import frozen
 
-from encchat.wire import Message, Notice, PresenceChanged, Ringing, SessionEnded, SessionStarted
+from encchat.wire import ServerLine
 
 
 @frozen
 class Delivery:
     """``event`` for every device of the accounts named in ``to`` (as registered); None means everybody."""
 
-    to: tuple[str, ...] | None
-    event: Message | Notice | PresenceChanged | SessionStarted | SessionEnded | Ringing
+    to: Collection[str] | None
+    event: ServerLine

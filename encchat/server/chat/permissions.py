@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from encchat.errors import ForbiddenError
+from encchat.names import folded
 from encchat.server.model import RANK, Account
 
 
@@ -55,6 +56,13 @@ def check_role_change(actor: Account, target: Account) -> None:
         raise ForbiddenError("you cannot change your own role: another admin can, or encchat-admin")
     if RANK[target.role] >= RANK[actor.role]:
         raise ForbiddenError(f"{target.name} is {target.role} like you: only encchat-admin account role changes that")
+
+
+def check_partners(actor: Account, partner: str, users: Iterable[str]) -> None:
+    """Raise `ForbiddenError` if, for a direct conversation with ``partner``, somebody else's keys are meant."""
+    for user in users:
+        if folded(user) not in (folded(partner), folded(actor.name)):
+            raise ForbiddenError(f"{user} is not in the conversation with {partner}")
 
 
 def _check_below(actor: Account, target: Account, verb: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from attrs import frozen
 
 from encchat.names import LOBBY
@@ -14,13 +16,14 @@ from encchat.wire import Kind, Message
 class Route:
     """One conversation, seen from one sender.
 
-    ``key`` is the store's name of it, ``to`` the accounts that receive (None: everybody), ``theirs`` and
-    ``ours`` what the receivers and the sender's own devices call it.
+    ``key`` is the store's name of it, ``to`` the accounts that receive (None: everybody; of a room those that are
+    in it when the message is stored, the sender's among them), ``theirs`` and ``ours`` what the receivers and the
+    sender's own devices call it.
     """
 
     key: str
     kind: Kind
-    to: tuple[str, ...] | None
+    to: Collection[str] | None
     theirs: str
     ours: str
 
@@ -49,7 +52,7 @@ def message_deliveries(
     if stored.duplicate:
         return ()
     delivery = Delivery(route.to, _event(route.theirs, sender, message, stored))
-    if route.to is None or not echo:
+    if route.to is None or route.kind == "room" or not echo:
         return (delivery,)
     return (delivery, Delivery((sender.name,), _event(route.ours, sender, message, stored)))
 

@@ -1,7 +1,10 @@
 """Saying something: `send`.
 
-The way of a message has no Deferred where its receiver is here: the store calls back after the commit, in the
-order of the appends, and only then is anybody told.
+The way of a message has no Deferred where its receiver is here, or a room: the store calls back after the commit,
+in the order of the appends, and only then is anybody told.
+
+Outside the lobby a body is an envelope of a scheme this server allows (protocol, section "Envelopes"): the server can
+tell no text from another there, and refuses what a client has forgotten to encrypt.
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from encchat import wire
-from encchat.errors import InternalError, StoreError
-from encchat.limits import LONG_BODY
+from encchat.envelopes import PLAIN, SERVER_KEY, check, split_server_key
+from encchat.errors import InternalError, MalformedRequestError, StaleKeyError, StoreError
+from encchat.limits import LONG_BODY, MAX_BODY
 from encchat.names import LOBBY, direct_with
 from encchat.server.chat import LOBBY_ROUTE, Route, message_deliveries
+from encchat.server.chat.room import Room
 from encchat.server.command import LATER, Later, command
 from encchat.server.commands.accounts import stored_account
+from encchat.server.commands.rooms import check_scheme
 from encchat.server.context import Context, Hold, State
 from encchat.server.model import Account, NewMessage, Stored
 
@@ -28,10 +34,16 @@ log = Logger()
 
 @command("send a message to a conversation", in_order=True, kind="message", voice=True)
 def send(context: Context, request: wire.Send) -> Later | Coroutine[Deferred[Any], Any, Later]:
-    """To the lobby, or to a user as ``@NAME``, here or not."""
+    """To the lobby, to a room as ``#NAME``, or to a user as ``@NAME``, here or not."""
     if request.conversation == LOBBY:
+        _check_plain(request)
         return _append(context, request, LOBBY_ROUTE)
+    if request.conversation.startswith("#"):
+        room, route = context.chat.rooms.route(context.account, request.conversation)
+        _check_for_room(room, request)
+        return _append(context, request, route)
     name = direct_with(request.conversation)
+    _check_envelope(context, request)
     target = context.chat.account(name)
     if target is None:
         return _send_to_absent(context, request, name)
@@ -41,6 +53,28 @@ def send(context: Context, request: wire.Send) -> Later | Coroutine[Deferred[Any
 async def _send_to_absent(context: Context, request: wire.Send, name: str) -> Later:
     target = await stored_account(context, name)
     return _append(context, request, context.chat.direct(context.account, target))
+
+
+def _check_plain(request: wire.Send) -> None:
+    if request.scheme != PLAIN:
+        raise MalformedRequestError(f"the lobby is for everybody to read: its scheme is {PLAIN}, not {request.scheme}")
+    if len(request.body) > MAX_BODY:
+        raise MalformedRequestError(f"a message of the lobby has at most {MAX_BODY} characters")
+
+
+def _check_envelope(context: Context, request: wire.Send) -> None:
+    check(request.scheme, request.body)
+    if request.scheme == SERVER_KEY:
+        raise MalformedRequestError(f"the scheme {SERVER_KEY} is for rooms")
+    check_scheme(context, request.scheme)
+
+
+def _check_for_room(room: Room, request: wire.Send) -> None:
+    check(request.scheme, request.body)
+    if request.scheme != room.head.scheme:
+        raise MalformedRequestError(f"the scheme of {room.name} is {room.head.scheme}, not {request.scheme}")
+    if request.scheme == SERVER_KEY and split_server_key(request.body).version != room.key_version:
+        raise StaleKeyError(f"{room.name} has a new key, of version {room.key_version}: ask for it and encrypt again")
 
 
 def _append(context: Context, request: wire.Send, route: Route) -> Later:
@@ -72,7 +106,8 @@ def _stored(
     services = context.services
     echo = context.state is State.CLOSED or services.hub.has_several(sender.name)
     services.carry_out(message_deliveries(route, sender, message, outcome, echo=echo), skip=context)
-    if route.to:
-        context.chat.wrote(sender.name, route.to[0])
+    if route.kind != "room":
+        for name in route.to or ():
+            context.chat.wrote(sender.name, name)
     sent = wire.Sent(ulid=message.ulid, conversation=route.ours, seq=outcome.seq, time=outcome.time)
     context.finish(request_id, sent)

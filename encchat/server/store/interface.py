@@ -9,7 +9,7 @@ message. Times are milliseconds since 1970 UTC and always arguments. Refusals ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from encchat import wire
 from encchat.errors import StoreError
 from encchat.limits import LOBBY_HISTORY
+from encchat.server.membership import GrantedKey, Orphan, Readable, RoomChange, StoredRoom
 from encchat.server.model import (
     Account,
     AuditEntry,
@@ -31,9 +33,26 @@ from encchat.server.model import (
     Stored,
     Tail,
 )
-from encchat.wire import Kind, Role
+from encchat.wire import Kind, Role, RoomState
 
 Done = Callable[[Stored | StoreError], None]
+
+
+@frozen
+class Uploaded:
+    """Where a device's keys stand after an upload, and whether its device keys are others than before."""
+
+    count: wire.KeyCount
+    is_news: bool
+
+
+@frozen
+class Posted:
+    """A parcel in the inbox of the device with that key, of the account ``to`` (as registered)."""
+
+    to: str
+    device_key: bytes
+    item: wire.InboxItem
 
 
 @frozen
@@ -68,7 +87,7 @@ class IStore(Interface):
         """
 
     def delete_account(account_id: int, now: int) -> Deferred[None]:
-        """Remove an account: its password, devices, sanctions; its name stays refused, its messages stay."""
+        """Remove an account: its password, devices, keys, sanctions; its name stays refused, its messages stay."""
 
     def account(name: str) -> Deferred[Account | None]:
         """The account of that name, upper and lower case being the same."""
@@ -94,7 +113,7 @@ class IStore(Interface):
         """Make the raw X25519 ``key`` a device of the account; it stays as it is if it was one before.
 
         Its cursor in the lobby stands before the last ``lobby_history`` messages, in direct conversations at 0.
-        `LoginRefusedError`: the key is a device of another account.
+        `LoginRefusedError`: the key is a device of another account, or the account has `MAX_DEVICES`.
         """
 
     def device(key: bytes) -> Deferred[tuple[Account, Device] | None]:
@@ -104,10 +123,10 @@ class IStore(Interface):
         """The account's devices, the first made first."""
 
     def revoke_device(account_id: int, device_id: str) -> Deferred[Device | None]:
-        """Remove the account's device of that id, its cursors too; None if it has none such."""
+        """Remove the account's device of that id, its cursors, keys and inbox too; None if it has none such."""
 
     def forget_device(key: bytes) -> Deferred[None]:
-        """Remove the device and its cursors, if there is one."""
+        """Remove the device, its cursors, keys and inbox, if there is one."""
 
     def mark_device_seen(key: bytes, now: int) -> Deferred[bool]:
         """Set `Device.last_seen`, which never goes back; whether there is such a device."""
@@ -117,6 +136,46 @@ class IStore(Interface):
 
         Nothing happens if there is no such device or conversation.
         """
+
+    def publish_identity(account_id: int, identity: wire.Identity, vouches: Sequence[wire.Vouch]) -> Deferred[bool]:
+        """Put the account's next identity key in force, and keep ``vouches`` for its devices that have keys; whether
+        anything is new.
+
+        The newest one again is fine. With a new one all vouches of the one before end. `RequestError`: its number is
+        not the next, or it is not signed as its number wants.
+        """
+
+    def upload_keys(device_key: bytes, upload: wire.UploadKeys) -> Deferred[Uploaded]:
+        """Publish keys of a device (`wire.UploadKeys` says how); `KeyCount.generation` is the one from before.
+
+        What was uploaded and claimed before is not offered again. One-time keys over `MAX_ONE_TIME_KEYS` are not taken.
+        Other Olm keys than before end the one-time and fallback keys of those. `UnknownDeviceError`: it was revoked.
+        """
+
+    def published_keys(names: Sequence[str]) -> Deferred[list[wire.UserKeys]]:
+        """What is published of each account that exists, in that order."""
+
+    def claim_keys(addresses: Sequence[wire.DeviceAddress], now: int) -> Deferred[list[wire.ClaimedKey]]:
+        """A one-time key of each device that has published keys, given to nobody else ever; else its fallback key."""
+
+    def put_parcels(sender: Device, ulid: str, parcels: Sequence[wire.Parcel], now: int) -> Deferred[list[Posted]]:
+        """Put parcels into inboxes; what was put, nothing if this ``ulid`` of the account's was before.
+
+        Parcels for devices that are no more, or whose inbox is full (`MAX_INBOX`), are left out; `UnavailableError` if
+        nothing was put and an inbox is full.
+        """
+
+    def inbox(device_key: bytes, after: int, limit: int) -> Deferred[wire.InboxPage]:
+        """The first ``limit`` parcels of the device whose seq is greater; fewer if they are long."""
+
+    def ack_inbox(device_key: bytes, seq: int) -> Deferred[None]:
+        """Drop the device's parcels up to ``seq``."""
+
+    def put_backup(account_id: int, entries: Sequence[wire.BackupEntry]) -> Deferred[None]:
+        """Keep sealed values, all or none; `RequestError` if there would be more than `MAX_BACKUP`."""
+
+    def get_backup(account_id: int, after: str | None, name: str | None, limit: int) -> Deferred[wire.BackupPage]:
+        """The first ``limit`` after a name, or that one alone; fewer if they are long."""
 
     def add_sanction(sanction: Sanction) -> Deferred[None]:
         """Put it in force, in the place of one of the same kind and target."""
@@ -157,6 +216,37 @@ class IStore(Interface):
         (for `REMEMBER_REMOVED_DAYS`). Seqs count without gaps from 1, or from (epoch << 32) + 1 after a restore.
         """
 
+    def change_room(change: RoomChange) -> Deferred[tuple[Stored, ...]]:
+        """Store a change of a room in one piece, in order with `append`; where its messages came to rest.
+
+        An ulid that was stored before changes nothing: the last place is a duplicate. `StoreError` also for what
+        does not fit to what is stored.
+        """
+
+    def rooms(room_id: str | None = None) -> Deferred[list[StoredRoom]]:
+        """The rooms that somebody is in, or that one of them; read after all changes that were handed over before."""
+
+    def room_state(room_id: str, after: str, limit: int) -> Deferred[RoomState | None]:
+        """A room and its first ``limit`` members whose folded name is after ``after``; presence is not filled in."""
+
+    def room_change_done(account_id: int, ulid: str) -> Deferred[bool]:
+        """Whether the account has changed a room under that ULID."""
+
+    def readable_room(account_id: int, name: str) -> Deferred[Readable | None]:
+        """What the account may read of the room of that folded name; of an earlier one if it never was in this one."""
+
+    def readable_rooms(account_id: int, device_key: bytes) -> Deferred[list[ConversationState]]:
+        """As `conversations`, of the rooms the account is or was in; ends where it may read no more."""
+
+    def room_key(room_id: str, account_id: int, version: int, device_key: bytes) -> Deferred[GrantedKey | None]:
+        """A key of the room (0: the latest), if the account is in it and may read what was sent under it."""
+
+    def rotate_room_key(room_id: str, key: bytes) -> Deferred[None]:
+        """Put the room's next key in force."""
+
+    def orphans() -> Deferred[list[Orphan]]:
+        """Accounts that are in a room or invited to it, and deleted."""
+
     def contacts(account_id: int) -> Deferred[list[str]]:
         """Names, in order, of all who share a direct conversation with the account."""
 
@@ -177,7 +267,8 @@ class IStore(Interface):
         """
 
     def forget_removed(now: int) -> Deferred[None]:
-        """Forget the places of removed messages that are older than `REMEMBER_REMOVED_DAYS`."""
+        """Forget the places of removed messages, claimed one-time keys and ULIDs of parcels that are older than
+        `REMEMBER_REMOVED_DAYS`."""
 
     def dossier(account_id: int) -> Deferred[dict[str, Any]]:
         """Everything that is stored about an account, also a deleted one, for JSON; empty if there never was one.

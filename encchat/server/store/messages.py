@@ -14,6 +14,7 @@ from encchat.server.store.interface import PastMessage
 
 DIRECT: Final = re.compile(r"direct:(\d+):(\d+)", re.ASCII)
 
+ROOM_PREFIX: Final = "room:"
 
 EPOCH_BITS: Final = 32
 """A seq is (restore epoch << 32) + n: a store made from a backup goes on where no number was given before."""
@@ -95,7 +96,7 @@ class Appender:
         conversation_id = (
             self._connection.execute(
                 "INSERT INTO conversation (key, kind, last_seq) VALUES (?, ?, ?)",
-                (key, "lobby" if key == LOBBY_KEY else "direct", start),
+                (key, _kind(key), start),
             ).lastrowid
             or 0
         )
@@ -106,6 +107,13 @@ class Appender:
             [(person, conversation_id) for person in people],
         )
         return _Tail(conversation_id, start, has_removed=False)
+
+
+def _kind(key: str) -> str:
+    """Of a conversation, by the store's key of it."""
+    if key == LOBBY_KEY:
+        return "lobby"
+    return "room" if key.startswith(ROOM_PREFIX) else "direct"
 
 
 def contacts(connection: sqlite3.Connection, account_id: int) -> list[str]:

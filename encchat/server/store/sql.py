@@ -5,12 +5,14 @@ A topic has a module of such functions; `SqlStore` says which of them read and w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from encchat import wire
 from encchat.limits import LOBBY_HISTORY
+from encchat.server.membership import GrantedKey, Orphan, Readable, RoomChange, StoredRoom
 from encchat.server.model import (
     Account,
     AuditEntry,
@@ -19,11 +21,13 @@ from encchat.server.model import (
     Device,
     Sanction,
     SanctionKind,
+    Stored,
     Tail,
 )
-from encchat.server.store import accounts, devices, dossier, messages, retention, sanctions
-from encchat.server.store.interface import PastMessage
-from encchat.wire import Kind, Role
+from encchat.server.store import accounts, backup, devices, dossier, inbox, keys, messages, retention, rooms, sanctions
+from encchat.server.store.interface import PastMessage, Posted, Uploaded
+from encchat.server.store.jobs import Job
+from encchat.wire import Kind, Role, RoomState
 
 T = TypeVar("T")
 
@@ -37,6 +41,10 @@ class SqlStore:
 
     def _write(self, change: Callable[..., T], *arguments: object) -> Deferred[T]:
         """Answer with ``change(connection, *arguments)`` once it is committed; what it raises undoes it."""
+        raise NotImplementedError
+
+    def _submit(self, job: Job) -> None:
+        """Have the job done in its turn."""
         raise NotImplementedError
 
     # Conversations
@@ -57,6 +65,36 @@ class SqlStore:
 
     def forget_removed(self, now: int) -> Deferred[None]:
         return self._write(retention.forget_removed, now)
+
+    # Rooms
+    def change_room(self, change: RoomChange) -> Deferred[tuple[Stored, ...]]:
+        answer: Deferred[tuple[Stored, ...]] = Deferred()
+        self._submit(rooms.RoomJob(change, answer))
+        return answer
+
+    def rooms(self, room_id: str | None = None) -> Deferred[list[StoredRoom]]:
+        return self._write(rooms.rooms, room_id)  # in order, so that it has all that was handed over before
+
+    def room_state(self, room_id: str, after: str, limit: int) -> Deferred[RoomState | None]:
+        return self._read(rooms.state, room_id, after, limit)
+
+    def room_change_done(self, account_id: int, ulid: str) -> Deferred[bool]:
+        return self._read(rooms.was_done, account_id, ulid)
+
+    def readable_room(self, account_id: int, name: str) -> Deferred[Readable | None]:
+        return self._read(rooms.readable, account_id, name)
+
+    def readable_rooms(self, account_id: int, device_key: bytes) -> Deferred[list[ConversationState]]:
+        return self._read(rooms.readables, account_id, device_key)
+
+    def room_key(self, room_id: str, account_id: int, version: int, device_key: bytes) -> Deferred[GrantedKey | None]:
+        return self._read(rooms.key, room_id, account_id, version, device_key)
+
+    def rotate_room_key(self, room_id: str, key: bytes) -> Deferred[None]:
+        return self._write(rooms.rotate_key, room_id, key)
+
+    def orphans(self) -> Deferred[list[Orphan]]:
+        return self._write(rooms.orphans)
 
     # Accounts
     def create_account(
@@ -108,6 +146,38 @@ class SqlStore:
 
     def move_cursor(self, device_key: bytes, key: str, seq: int) -> Deferred[None]:
         return self._write(devices.move_cursor, device_key, key, seq)
+
+    # End-to-end keys, inboxes, key backups
+    def publish_identity(
+        self, account_id: int, identity: wire.Identity, vouches: Sequence[wire.Vouch]
+    ) -> Deferred[bool]:
+        return self._write(keys.publish_identity, account_id, identity, vouches)
+
+    def upload_keys(self, device_key: bytes, upload: wire.UploadKeys) -> Deferred[Uploaded]:
+        return self._write(keys.upload_keys, device_key, upload)
+
+    def published_keys(self, names: Sequence[str]) -> Deferred[list[wire.UserKeys]]:
+        return self._read(keys.published_keys, names)
+
+    def claim_keys(self, addresses: Sequence[wire.DeviceAddress], now: int) -> Deferred[list[wire.ClaimedKey]]:
+        return self._write(keys.claim_keys, addresses, now)
+
+    def put_parcels(
+        self, sender: Device, ulid: str, parcels: Sequence[wire.Parcel], now: int
+    ) -> Deferred[list[Posted]]:
+        return self._write(inbox.put_parcels, sender, ulid, parcels, now)
+
+    def inbox(self, device_key: bytes, after: int, limit: int) -> Deferred[wire.InboxPage]:
+        return self._read(inbox.inbox, device_key, after, limit)
+
+    def ack_inbox(self, device_key: bytes, seq: int) -> Deferred[None]:
+        return self._write(inbox.ack_inbox, device_key, seq)
+
+    def put_backup(self, account_id: int, entries: Sequence[wire.BackupEntry]) -> Deferred[None]:
+        return self._write(backup.put_backup, account_id, entries)
+
+    def get_backup(self, account_id: int, after: str | None, name: str | None, limit: int) -> Deferred[wire.BackupPage]:
+        return self._read(backup.get_backup, account_id, after, name, limit)
 
     # Sanctions and the audit log
     def add_sanction(self, sanction: Sanction) -> Deferred[None]:
