@@ -262,9 +262,8 @@ class Exchange:
         except ValueError:  # a key of small order, or not canonical
             self.cancel("unexpected")
             return False
-        asking, asked = (self.me, self.other) if self.asking else (self.other, self.me)
         keys = (own, key) if self.asking else (key, own)
-        told = secret.bytes(_info("sas string", self.transaction, *_fields(asking), *_fields(asked), *keys))
+        told = secret.bytes(_info("sas string", *self._both(), *keys))
         emoji = tuple(EMOJI[index][1] for index in told.emoji_indices)
         self._state = _Comparing(secret, emoji, tuple(told.decimals))
         return True
@@ -278,12 +277,18 @@ class Exchange:
             self._state = _Ended(None) if state.confirmed else _with(state, proven=True)
 
     def _macs(self, secret: EstablishedSas, of: Party, to: Party) -> tuple[str, str]:
-        place = (self.transaction, folded(of.user), of.device, folded(to.user), to.device)
+        """Over the keys of ``of``; who is meant, and all keys of both, are bound to them by the info."""
+        place = (*self._both(), folded(of.user), of.device, folded(to.user), to.device)
         identity = _info("identity key", of.identity.algorithm, of.identity.key)
         return (
             secret.calculate_mac(identity, _info("sas mac identity", *place)),
             secret.calculate_mac(of.ed25519, _info("sas mac device", *place)),
         )
+
+    def _both(self) -> tuple[str, ...]:
+        """What both sides must know alike, the asking side first."""
+        asking, asked = (self.me, self.other) if self.asking else (self.other, self.me)
+        return self.transaction, *_fields(asking), *_fields(asked)
 
     def _send(self, message: Message) -> None:
         self._outgoing.append(msgspec.json.encode(message))
