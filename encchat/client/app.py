@@ -17,6 +17,7 @@ from encchat.client.connection import Server
 from encchat.client.core import ClientCore, Question, State
 from encchat.client.exits import Exit, exit_for
 from encchat.client.faces import Completion, Face, FaceName, Status
+from encchat.client.files import Files, LocalFiles
 from encchat.client.login import Credentials
 from encchat.client.options import Options
 from encchat.client.runner import Runner
@@ -50,6 +51,7 @@ class App:
     _face: Face
     _face_name: FaceName
     _given: str | None
+    _files: Files = field(init=False, factory=LocalFiles)
     _core: ClientCore = field(init=False)
     _runner: Runner | None = field(init=False, default=None)
     _face_started: bool = field(init=False, default=False)
@@ -59,7 +61,13 @@ class App:
 
     def __attrs_post_init__(self) -> None:
         self._turn = TurnEnd(self._reactor)
-        self._core = ClientCore(time.time, os.urandom, classic=self._options.classic, interactive=self._on_terminal)
+        self._core = ClientCore(
+            time.time,
+            os.urandom,
+            classic=self._options.classic,
+            interactive=self._on_terminal,
+            files=self._files,
+        )
         self._face.set_completions(lambda typed: [Completion(row.word, row.help) for row in self._core.complete(typed)])
 
     @property
@@ -86,7 +94,7 @@ class App:
     async def _run(self) -> Exit:
         try:
             await self._live()
-            return Exit.FINE
+            return Exit.PEER_KEY_CHANGED if self._core.distrusted else Exit.FINE
         except CancelledError:
             return Exit.FINE
         except EncchatError as error:
@@ -153,7 +161,14 @@ class App:
 
     # What the runner calls (encchat.client.runner.Front) ------------------------------------------
     def show(self, event: events.ScreenEvent) -> None:
-        """Show an event on the face."""
+        """Show an event on the face; a recovery phrase goes into its file, if one was named."""
+        if isinstance(event, events.Recovery) and self._options.recovery_file is not None:
+            try:
+                self._files.write(self._options.recovery_file, f"{event.phrase}\n".encode())
+            except UsageError as error:  # shown below, for it is shown once only
+                self._face.show(events.Error(code=error.code, text=error.text))
+            else:
+                event = events.Notice(text=f"the recovery phrase is in {self._options.recovery_file}")
         self._face.show(event)
 
     def changed(self) -> None:
@@ -161,7 +176,8 @@ class App:
         if self._core.state is State.READY and not self._face_started:
             self._start_face()
         core = self._core
-        self._face.set_status(Status(core.conversation, core.presence, _CONNECTIONS[core.state], core.waiting))
+        lock = core.trust_actions.lock(core.conversation) if self._on_terminal and core.user else ""
+        self._face.set_status(Status(core.conversation, core.presence, _CONNECTIONS[core.state], core.waiting, lock))
         if self._held and not core.full:
             self._held = False
             self._face.read_on()
@@ -182,7 +198,7 @@ class App:
         try:
             question.then(await self._face.ask_secret(question.prompt))
         except ConfigurationError:
-            self._core.show_error(UsageError.code, "give the password in the line: /admin PASSWORD", "/admin")
+            self._core.show_error(UsageError.code, question.otherwise, question.label)
         except CancelledError:
             return
         if self._runner is not None:

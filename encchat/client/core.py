@@ -13,6 +13,9 @@ How much the client wants to leave only grows: STAYING, then AFTER_ALL (the inpu
 accepted, however often the connection is lost meanwhile), QUITTING (the person said so: once everything is
 accepted, but not over a lost connection), FINISHED.
 
+After a login the command list and the rooms are fetched first, then the device's inbox is read, then the logs: a
+message finds its room and its key here.
+
 Lines are done in the order they were typed. Those typed before the first login, or behind a request that
 decides what they mean (who a bare line goes to, what may be done), wait in `encchat.client.typed`.
 
@@ -21,7 +24,10 @@ store, it goes again under the same ULID, which the server answers with the same
 an answer when the connection goes is answered by an error here, because doing it again later could surprise.
 
 Messages that come in are sorted by `encchat.client.inbox`, all else the server says is known and shown by
-`encchat.client.world`. Whatever a turn changes in the store waits in the ledger, and `lines_to_send` and
+`encchat.client.world`. What is encrypted end to end goes through `encchat.client.privacy` on both ways; what is left to
+do there is done in slices by `work`, which the shell calls as long as the core is `busy`.
+
+Whatever a turn changes in the store waits in the ledger, and `lines_to_send` and
 `events_to_show` commit it before they give anything away: a message is in the outbox before it is on the wire, a
 received one is kept and the cursor moved before it is shown and acknowledged.
 """
@@ -29,57 +35,42 @@ received one is kept and the cursor moved before it is shown and acknowledged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum, IntEnum
-from typing import Any
+from functools import partial
+from typing import Any, Final, Literal
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from encchat import wire
-from encchat.client import events
+from encchat.client import events, screen
+from encchat.client.answers import Answers
 from encchat.client.classic import from_classic
 from encchat.client.commands import Suggestion, complete, label_of
-from encchat.client.generic import Value, typed_verb
+from encchat.client.files import Files, NoFiles
+from encchat.client.floor import Failed, Then
+from encchat.client.generic import Value
+from encchat.client.ledger import Ledger
 from encchat.client.mail import Mail
+from encchat.client.privacy import Privacy
 from encchat.client.requests import Answer, Done, Requests
-from encchat.client.store import MemoryStore, Outgoing, Store
-from encchat.client.typed import TypedAhead, is_quit, run_line
-from encchat.client.ulids import UlidMaker
+from encchat.client.room_actions import RoomActions
+from encchat.client.rooms import Rooms
+from encchat.client.states import Asked, Ending, Question, State
+from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
+from encchat.client.trust_actions import TrustActions
+from encchat.client.typed import TypedAhead, is_goodbye, is_quit, run_line
 from encchat.client.world import World
+from encchat.e2e.machine import Machine
 from encchat.errors import (
     EncchatError,
     MalformedRequestError,
     NotConnectedError,
     StoreError,
-    UnavailableError,
     UnknownCommandError,
 )
 from encchat.limits import MAX_WAITING
+from encchat.ulids import UlidMaker
 
-
-class State(Enum):
-    """Where the core stands; see the module's theory of operation."""
-
-    STARTING = "starting"
-    READY = "ready"
-    AWAY_FROM_SERVER = "away from server"
-    LEAVING = "leaving"
-
-
-class Ending(IntEnum):
-    """How much the client wants to leave; see the module's theory of operation."""
-
-    STAYING = 0
-    AFTER_ALL = 1
-    QUITTING = 2
-    FINISHED = 3
-
-
-@frozen
-class Question:
-    """Something only the person can say, a password; ``then`` takes it."""
-
-    prompt: str
-    then: Callable[[str], None]
+__all__ = ["ClientCore", "Ending", "Question", "State"]
 
 
 @define
@@ -88,33 +79,69 @@ class ClientCore:
 
     ``clock`` gives seconds since 1970 UTC, ``random(n)`` n random bytes. ``classic``: take the bare words of older
     chats. ``interactive``: a person sits there, who need not wait to leave. ``store`` can be another one by `use`,
-    before the first login.
+    before the first login. ``files`` are those that commands may read and write.
     """
 
     _clock: Callable[[], float]
-    _random: Callable[[int], bytes]
+    random: Callable[[int], bytes]
     classic: bool = False
     interactive: bool = False
     _store: Store = field(factory=MemoryStore)
+    files: Files = field(factory=NoFiles)
     state: State = field(init=False, default=State.STARTING)
     ending: Ending = field(init=False, default=Ending.STAYING)
     _requests: Requests = field(init=False, factory=Requests)
     _ahead: TypedAhead = field(init=False, factory=TypedAhead)
     _question: Question | None = field(init=False, default=None)
     _events: list[events.ScreenEvent] = field(init=False, factory=list)
-    _next_ulid: UlidMaker = field(init=False)
+    new_ulid: UlidMaker = field(init=False)
+    room_actions: RoomActions = field(init=False)
+    trust_actions: TrustActions = field(init=False)
     _world: World = field(init=False)
+    _answers: Answers = field(init=False)
+    _ledger: Ledger = field(init=False)
+    _privacy: Privacy = field(init=False)
     _mail: Mail = field(init=False)
+    _device: str = field(init=False, default="")
+    _logins: int = field(init=False, default=0)
     _broken: StoreError | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._next_ulid = UlidMaker(self._clock, self._random)
-        self._world = World(self._show)
-        self._mail = Mail(self._store, self._requests, self._show, self.show_error, self._settled)
+        self.new_ulid = UlidMaker(self._clock, self.random)
+        self.room_actions, self.trust_actions = RoomActions(self), TrustActions(self)
+        self._world, self._ledger = World(self.show), Ledger(self._store)
+        self._answers = Answers(
+            self._requests,
+            self._ahead,
+            self._world,
+            self.show_error,
+            lambda: self._fetch_commands(lambda: None),
+            self._do_what_waits,
+        )
+        self._privacy = Privacy(
+            self._ledger,
+            self._requests,
+            self._clock,
+            self.random,
+            self.new_ulid,
+            self.trust_actions.tell,
+            self._show_message,
+        )
+        self._mail = Mail(
+            self._ledger,
+            self._requests,
+            self._privacy,
+            self.show,
+            self._show_message,
+            self.show_error,
+            self._settled,
+        )
 
     def use(self, store: Store) -> None:
         """Take up what ``store`` holds of an earlier run; raise `StoreError` if it cannot be read."""
-        self._mail.use(store)
+        self._ledger.store = store
+        self._privacy.use()
+        self._mail.use()
 
     # What the shell takes after every call ------------------------------------------------------
     def lines_to_send(self) -> list[bytes]:
@@ -154,14 +181,48 @@ class ClientCore:
         return self._world.server_commands
 
     @property
+    def machine(self) -> Machine | None:
+        """The end-to-end keys; None where there is no durable store for them."""
+        return self._privacy.machine
+
+    @property
+    def rooms(self) -> Rooms:
+        """The rooms this account is in."""
+        return self._privacy.rooms
+
+    @property
+    def ringing(self) -> str:
+        """Who calls and waits for an answer, empty if nobody."""
+        return self._world.ringing
+
+    @property
     def conversation(self) -> str:
         """Where a bare line goes."""
         return self._world.conversation
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits: no line typed ahead, no message unaccepted, no request unanswered."""
-        return not (self._ahead or self._mail.unaccepted or self._requests)
+        """Whether nothing waits: no line typed ahead, no message unaccepted, no request unanswered, all keys there."""
+        return not (self._ahead or self._mail.unaccepted or self._requests or self._privacy.starting)
+
+    @property
+    def busy(self) -> bool:
+        """Whether `work` has something to do."""
+        return self._broken is None and (self._privacy.busy or self._mail.lanes.busy)
+
+    def work(self) -> None:
+        """Do a slice of what is left to do, at most some 50 ms."""
+        self._guarded(self._work)
+        self._leave_if_idle()
+
+    def _work(self) -> None:
+        self._privacy.work()
+        self._mail.lanes.work()
+
+    @property
+    def distrusted(self) -> bool:
+        """Whether a message was refused because of somebody's key."""
+        return self._mail.distrusted
 
     @property
     def waiting(self) -> int:
@@ -185,13 +246,14 @@ class ClientCore:
 
     @property
     def sync_refused(self) -> bool:
-        """Whether the server has refused to say what is missing: `catch_up` asks again, a little later."""
-        return self._mail.inbox.refused
+        """Whether the server has refused something for a while: `catch_up` asks again, a little later."""
+        return self._mail.inbox.refused or self._mail.lanes.stuck
 
     def catch_up(self) -> None:
-        """Ask again what is missing, if there is a connection."""
+        """Ask again what is missing, and send again what was refused, if there is a connection."""
         if self.state is State.READY:
             self._mail.inbox.catch_up()
+            self._mail.retry()
 
     def _commit(self) -> None:
         if self._broken is not None:
@@ -218,7 +280,7 @@ class ClientCore:
 
     def complete(self, typed: str) -> list[Suggestion]:
         """The words that fit at the end of ``typed``."""
-        return complete(typed, self._world.known_names, self.server_commands)
+        return complete(typed, self._world.known_names, self.server_commands, self.rooms.names())
 
     def _settled(self, conversation: str) -> None:
         self._world.meet(conversation)
@@ -234,7 +296,9 @@ class ClientCore:
         return not self.interactive and self._mail.unaccepted >= MAX_WAITING
 
     def _may_go_ahead(self, line: str) -> bool:
-        """Leaving does not wait where a person sits, nor when it is said twice."""
+        """Leaving does not wait where a person sits, nor when it is said twice; neither does hanging up."""
+        if is_goodbye(line):
+            return self.interactive and self._ahead.waiting_for is wire.Connect
         return is_quit(line) and (self.interactive or self._ahead.quits)
 
     def _do_what_waits(self) -> None:
@@ -251,24 +315,42 @@ class ClientCore:
             self.show_error(error.code, error.text, "" if named else label_of(line))
 
     # What commands do (encchat.client.commands.Actor) ---------------------------------------------
-    def ask(self, label: str, kind: type[wire.Request], **fields: Any) -> None:
-        """Send a request; its answer is shown."""
+    def ask(
+        self,
+        label: str,
+        kind: type[wire.Request],
+        *,
+        then: Then | None = None,
+        failed: Failed | None = None,
+        **fields: Any,
+    ) -> None:
+        """Send a request (`encchat.client.floor.Floor.ask`)."""
         self._needs_connection()
-        self.request(kind, lambda answer: self._answered(label, kind, fields, answer), **fields)
-        self._ahead.asked(kind)
+        self._answers.ask(Asked(label, kind, fields, then, failed))
+
+    def ask_quietly(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
+        """Send a request that nobody waits for."""
+        self._requests.send_quietly(kind, done, **fields)
 
     def ask_server(self, verb: str, fields: Mapping[str, Value]) -> None:
         """Send a command that only the server knows."""
         self._needs_connection()
-        label = f"/{typed_verb(verb)}"
-        self._requests.send_generic(verb, fields, lambda answer: self._answered(label, None, {}, answer))
+        self._answers.ask_generic(verb, fields)
 
-    def say(self, label: str, conversation: str, body: str, done: Done | None = None) -> str:
+    def say(
+        self,
+        label: str,
+        conversation: str,
+        body: str,
+        done: Done | None = None,
+        *,
+        content: Literal["text", "topic"] = "text",
+    ) -> str:
         """Put a message into the outbox and, where there is a connection, on its way; returns its ULID.
 
         ``done`` takes the answer; without it an error is shown with ``label`` before it.
         """
-        message = Outgoing(self._next_ulid(), conversation, body)
+        message = Outgoing(self.new_ulid(), conversation, body, content)
         connected = self.state is State.READY
         self._mail.post(label, message, done, connected=connected)
         if not connected and done is None:
@@ -287,8 +369,25 @@ class ClientCore:
         """Show ``text``."""
         self._events.append(events.Notice(text=text))
 
-    def _show(self, event: events.ScreenEvent) -> None:
+    def show(self, event: events.ScreenEvent) -> None:
+        """Show an event."""
         self._events.append(event)
+
+    def _show_message(self, message: StoredMessage, missed: bool) -> None:
+        if message.content == "event":
+            self.room_actions.heard(message, missed=missed)
+        elif message.content == "topic":
+            self.room_actions.topic_set(message.conversation, message.sender, message.body, missed=missed)
+        else:
+            self.show(screen.message(message, missed=missed))
+
+    def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
+        """The message of that ULID, the latest for "", that could not be opened: its ULID, the reason, its session."""
+        return self._privacy.unreadable(ulid)
+
+    def meet(self, name: str) -> None:
+        """Remember an account name for completion."""
+        self._world.meet(name)
 
     def show_error(self, code: str, text: str, label: str = "") -> None:
         """Show an error; ``label`` is the command it is about."""
@@ -304,7 +403,13 @@ class ClientCore:
             self.ask("/admin", wire.Admin, password=password)
         else:
             self._needs_connection()
-            self._question = Question("Your password, for admin commands: ", self._admin_password)
+            self.ask_secret("Your password, for admin commands: ", self._admin_password, _ADMIN, "/admin")
+
+    def ask_secret(self, prompt: str, then: Callable[[str], None], otherwise: str, label: str = "") -> None:
+        """Let the person type a secret (`encchat.client.floor.Floor.ask_secret`)."""
+        self._question = Question(
+            prompt, lambda secret: self._answers.guard("", lambda: then(secret)), otherwise, label
+        )
 
     def leave(self) -> None:
         """Leave once everything is accepted; at once where nobody could accept it, or when said twice."""
@@ -339,27 +444,6 @@ class ClientCore:
         """Send a request whose answer ``done`` takes; also the shell's way to log in."""
         self._requests.send(kind, done, **fields)
 
-    def _answered(self, label: str, kind: type[wire.Request] | None, fields: Mapping[str, Any], answer: Answer) -> None:
-        self._ahead.answered(kind)
-        if isinstance(answer, wire.Error):
-            self.show_error(answer.code, answer.text, label)
-            if kind is wire.Connect:
-                self._call_refused(fields["user"], answer.text)
-        elif answer.result is not None:
-            self._world.take_result(answer.result)
-            if isinstance(answer.result, wire.AdminGranted):
-                self._fetch_commands(lambda: None)
-        else:
-            self._world.done(label, kind, fields)
-        self._do_what_waits()
-
-    def _call_refused(self, partner: str, reason: str) -> None:
-        """What was typed for a session that did not begin must not go to everybody in the lobby."""
-        self._world.call_refused(partner, reason)
-        dropped = self._ahead.drop_bare()
-        if dropped:
-            self.show_error(UnavailableError.code, f"{dropped} not sent: there is no session with {partner}")
-
     # The connection's life ----------------------------------------------------------------------
     def connected(self, server: str, fingerprint: str, suite: str, new_pin: bool) -> None:
         """The channel stands; the shell may log in now."""
@@ -367,10 +451,12 @@ class ClientCore:
         self._events.append(events.Connected(server=server, fingerprint=fingerprint, suite=suite, new_pin=new_pin))
 
     def logged_in(self, result: wire.LoggedIn) -> None:
-        """The login was answered: fetch the command list, then send what waits."""
-        self._mail.user = result.user
+        """The login was answered: fetch the command list and the rooms, then send what waits."""
+        self._mail.user = self._privacy.user = self.rooms.user = result.user
+        self._device, self._logins = result.device, self._logins + 1
         self._world.logged_in(result)
-        self._fetch_commands(self._ready)
+        ready = partial(self._ready, self._logins)
+        self._fetch_commands(lambda: self.room_actions.catch_up(ready))
 
     def lost(self, reason: str) -> None:
         """The connection is gone, for ``reason``; the server's own counts for more. Empty: this side closed it."""
@@ -379,8 +465,10 @@ class ClientCore:
             return
         if self.state is State.READY:
             self.state = State.AWAY_FROM_SERVER
+        self._logins += 1
         self._requests.forget()
-        self._mail.inbox.lost()
+        self._privacy.lost()
+        self._mail.lost()
         self._world.lost()
         if reason:
             self._events.append(events.Disconnected(reason=self._world.closing_reason or reason))
@@ -399,9 +487,12 @@ class ClientCore:
 
         self.request(wire.Commands, done)
 
-    def _ready(self) -> None:
+    def _ready(self, login: int) -> None:
+        if login != self._logins:
+            return  # that connection is gone
         self.state = State.READY
-        self._mail.inbox.catch_up()
+        self._world.resumed_or_not()
+        self._privacy.start(self._device, self._mail.inbox.catch_up)
         self._mail.send_again()
         if self.interactive:
             self.request(wire.Users, self._world.learn_names)
@@ -416,11 +507,15 @@ class ClientCore:
         except MalformedRequestError as error:
             self.show_error(error.code, error.text)
             return
+        self._guarded(lambda: self._receive(said))
+        self._leave_if_idle()
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """A store that breaks stops the client at the next commit."""
         try:
-            self._receive(said)
+            act()
         except StoreError as error:
             self._broken = error
-        self._leave_if_idle()
 
     def _receive(self, said: wire.ServerLine) -> None:
         if not isinstance(said, wire.Ok | wire.Error):
@@ -435,8 +530,21 @@ class ClientCore:
                 self._mail.inbox.receive(said)
             case wire.Behind():
                 self._mail.inbox.catch_up()
+            case wire.InboxItem():
+                self._privacy.receive(said)
+            case wire.KeysChanged():
+                self._privacy.keys_changed(said.user)
+            case wire.Invited():
+                self.room_actions.invited(said)
+            case wire.SessionStarted():
+                self._privacy.session_started(said.partner, said.session)
+                self._world.hear(said)
             case wire.SessionEnded():
                 hanging_up = self._ahead.waiting_for is wire.Goodbye
+                self._privacy.session_over(said.partner)
                 self._world.session_over(said.partner, said.reason, hanging_up=hanging_up)
             case _:
                 self._world.hear(said)
+
+
+_ADMIN: Final = "give the password in the line: /admin PASSWORD"

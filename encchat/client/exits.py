@@ -34,7 +34,7 @@ _MEANINGS: Final[dict[Exit, str]] = {
     Exit.PIN_MISMATCH: "the server's key is not the pinned one",
     Exit.LOGIN_REFUSED: "login or registration refused",
     Exit.KICKED: "kicked or banned",
-    Exit.PEER_KEY_CHANGED: "a peer's key changed and policy forbids sending",
+    Exit.PEER_KEY_CHANGED: "a message was not sent: a peer's key changed, or the trust policy forbids it",
     Exit.LOCAL: "local store or configuration",
     Exit.BUG: "a bug in encchat",
 }

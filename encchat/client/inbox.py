@@ -1,8 +1,8 @@
 """Which messages are new: a cursor for each conversation, gaps found by seq and closed by `sync`; knows no sockets.
 
 Theory of operation. A conversation's cursor says up to where it is complete here. A message right after it is taken:
-kept, shown, the cursor moved, all in one transaction; one at or before it is a duplicate. One further on waits in
-``ahead`` while the gap is asked for page by page from the cursor. After each login the server lists the
+opened, kept, shown, the cursor moved, all in one transaction; one at or before it is a duplicate. One further on waits
+in ``ahead`` while the gap is asked for page by page from the cursor. After each login the server lists the
 conversations, which tells of gaps nobody has heard of; until then everything waits in ``ahead``.
 
     UNLISTED --conversations--> LIVE --connection lost, or behind--> UNLISTED
@@ -69,18 +69,26 @@ class Asks(Protocol):
     def __call__(self, kind: type[wire.Request], done: Done, **fields: Any) -> None: ...
 
 
+class Opens(Protocol):
+    """Makes of what came what is kept, in its turn."""
+
+    def __call__(self, message: StoredMessage, *, missed: bool) -> StoredMessage: ...
+
+
 @define(eq=False)
 class Inbox:
     """See the module's theory of operation.
 
-    ``mine`` tells an own message, ``waited`` whether it was in the outbox of this device, which it leaves by that;
-    ``show(message, missed)`` shows one that is new, ``fail`` shows a refusal.
+    ``open(message, missed=)`` makes of what came what is kept; ``mine`` tells an own message, ``waited`` gives it as it
+    is kept if it was in the outbox of this device, which it leaves by that; ``show(message, missed)`` shows one that is
+    new, ``fail`` shows a refusal.
     """
 
     _ledger: Ledger
     _ask: Asks
+    _open: Opens
     _mine: Callable[[StoredMessage], bool]
-    _waited: Callable[[StoredMessage], bool]
+    _waited: Callable[[StoredMessage], StoredMessage | None]
     _show: Callable[[StoredMessage, bool], None]
     _fail: Callable[[wire.Error, str], None]
     _state: State = field(init=False, default=State.UNLISTED)
@@ -157,6 +165,12 @@ class Inbox:
             log.ahead[message.seq] = None
             self._settle(log)
 
+    def newest(self, conversation: str) -> tuple[int, str] | None:
+        """The seq and ULID up to where a conversation is complete here; None if nothing of it is."""
+        log = self._logs.get(names.folded(conversation))
+        kept = None if log is None or not log.cursor else self._ledger.at(conversation, log.cursor)
+        return None if kept is None else (kept.seq, kept.ulid)
+
     def _log(self, name: str) -> Log:
         start = 0 if self._state is State.LIVE else None
         return self._logs.setdefault(names.folded(name), Log(name, start))
@@ -176,14 +190,16 @@ class Inbox:
 
     def _take(self, log: Log, seq: int, message: StoredMessage | None, *, missed: bool) -> None:
         if message is not None and not (self._mine(message) and self._known(message)):
-            self._ledger.keep(message)
-            self._show(message, missed)
+            opened = self._open(message, missed=missed)
+            self._ledger.keep(opened)
+            self._show(opened, missed)
         self._move(log, seq)
 
     def _known(self, message: StoredMessage) -> bool:
         """Whether an own message is this device's: accepted before, or just now, as its being here proves."""
-        if self._waited(message):
-            self._ledger.keep(message)
+        ours = self._waited(message)
+        if ours is not None:
+            self._ledger.keep(ours)
             return True
         return self._ledger.holds(message.conversation, message.seq)
 
@@ -289,4 +305,6 @@ def _sound(conversation: str, seq: int, time: int) -> bool:
 
 def stored(said: wire.Message) -> StoredMessage:
     """A message of the wire as it is kept."""
-    return StoredMessage(said.conversation, said.kind, said.seq, said.sender, said.ulid, said.time, said.body)
+    return StoredMessage(
+        said.conversation, said.kind, said.seq, said.sender, said.ulid, said.time, said.body, scheme=said.scheme
+    )

@@ -219,6 +219,7 @@ class Client:
 
     def answer(self, question: Question) -> None:
         """A program cannot be asked."""
+        self._core.show_error(UsageError.code, question.otherwise, question.label)
 
 
 @define(eq=False)

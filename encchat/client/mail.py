@@ -3,76 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from attrs import define, field, frozen
+import msgspec
+from attrs import define, field
 
 from encchat import wire
 from encchat.client import events, screen
 from encchat.client.inbox import Inbox
+from encchat.client.lanes import Lanes, Pending
 from encchat.client.ledger import Ledger
+from encchat.client.privacy import Privacy
 from encchat.client.requests import Answer, Done, Requests, check_body
-from encchat.client.store import Outgoing, Store, StoredMessage
-from encchat.errors import NotConnectedError, OverloadedError
+from encchat.client.store import Outgoing, StoredMessage
+from encchat.errors import KeyChangedError, NotConnectedError, OverloadedError, UntrustedError
 from encchat.limits import MAX_FOUND, MAX_OUTBOX
 from encchat.names import LOBBY, folded
-
-
-@frozen
-class _Pending:
-    """A message that is not accepted yet; ``label`` names its command, ``done`` takes the answer."""
-
-    label: str
-    message: Outgoing
-    done: Done | None
 
 
 @define(eq=False)
 class Mail:
     """What `encchat.client.core` does with messages.
 
-    ``show`` takes what is to be shown, ``fail(code, text, label)`` a refusal; ``settled`` is told of each message that
-    has left the outbox, by the name of its conversation, after the commit.
+    ``show`` takes what is to be shown, ``show_message(message, missed)`` a message, ``fail(code, text, label)`` a
+    refusal; ``settled`` is told of each message that has left the outbox, by the name of its conversation, after the
+    commit.
     """
 
-    _store: Store
+    _ledger: Ledger
     _requests: Requests
+    _privacy: Privacy
     _show: Callable[[events.ScreenEvent], None]
+    _show_message: Callable[[StoredMessage, bool], None]
     _fail: Callable[[str, str, str], None]
     _settled: Callable[[str], None]
     user: str = field(init=False, default="")
-    _outbox: dict[str, _Pending] = field(init=False, factory=dict)
-    _ledger: Ledger = field(init=False)
+    distrusted: bool = field(init=False, default=False)
+    """Whether a message was refused because of somebody's key."""
+    _outbox: dict[str, Pending] = field(init=False, factory=dict)
+    lanes: Lanes = field(init=False)
     inbox: Inbox = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._ledger = Ledger(self._store)
         self.inbox = Inbox(
             self._ledger,
             self._requests.send_quietly,
+            self._privacy.opened,
             lambda message: folded(message.sender) == folded(self.user),
             self._waited,
-            lambda message, missed: self._show(screen.message(message, missed=missed)),
+            self._shown,
             lambda answer, label: self._fail(answer.code, answer.text, label),
         )
-        self.use(self._store)
+        self.lanes = Lanes(self._privacy, self._requests, self.inbox.newest, self._answered)
+        self.use()
 
-    def use(self, store: Store) -> None:
-        """Take up what ``store`` holds of an earlier run; raise `StoreError` if it cannot be read."""
+    def use(self) -> None:
+        """Take up what the store holds of an earlier run; raise `StoreError` if it cannot be read."""
+        store = self._ledger.store
         waiting, doubtful, cursors = store.outbox(), store.doubtful(), store.cursors()
-        self._store = self._ledger.store = store
         self.inbox.load(cursors)
-        self._outbox = {row.ulid: _Pending("", row, None) for row in waiting} | self._outbox
+        self._outbox = {row.ulid: Pending("", row, None) for row in waiting} | self._outbox
         for row in waiting:
             self._show(events.Waiting(ulid=row.ulid, conversation=row.conversation))
         if waiting:
             self._show(events.Notice(text=f"{len(waiting)} waiting from last time, sent when connected"))
+        doubtful = [message for message in doubtful if message.content in _READ]
         for name in dict.fromkeys(message.conversation for message in doubtful):
             past = [screen.message(message) for message in doubtful if message.conversation == name]
             self._show(events.Recovered(conversation=name, messages=past))
 
     def commit(self) -> None:
         """Write what this turn has brought; raise `StoreError` if that cannot be."""
+        self._privacy.settle()
         self._ledger.commit()
+
+    def _shown(self, message: StoredMessage, missed: bool) -> None:
+        self._show_message(message, missed)
+        self._privacy.warn()
 
     # Out ------------------------------------------------------------------------------------------
     @property
@@ -83,7 +90,7 @@ class Mail:
     def left_behind(self, unaccepted: int) -> str:
         """What becomes of ``unaccepted`` messages and lines, these here among them, if this client ends now."""
         text = f"{unaccepted} of what was typed was not accepted by the server"
-        safe = len(self._outbox) if self._store.durable else 0
+        safe = len(self._outbox) if self._ledger.store.durable else 0
         if not safe:
             return f"{text} and is lost"
         lost = unaccepted - safe
@@ -96,74 +103,111 @@ class Mail:
             raise OverloadedError(f"{MAX_OUTBOX} messages wait to be sent already: wait for some of them")
         # Now, while it can be refused: in the outbox it would stand in the way of all that come after it.
         self._requests.check(wire.Send, ulid=message.ulid, conversation=message.conversation, body=message.body)
-        pending = _Pending(label, message, done)
+        if message.conversation != LOBBY:
+            self._privacy.conversation(message.conversation)
+        pending = Pending(label, message, done)
         self._outbox[message.ulid] = pending
         self._ledger.queue(message)
         if connected:
-            self._send(pending)
+            self.lanes.send(pending)
         else:
             self._show(events.Waiting(ulid=message.ulid, conversation=message.conversation))
 
     def send_again(self) -> None:
         """After a login: everything that was not accepted, in order, under the ULIDs it had."""
-        for pending in self._outbox.values():
-            self._send(pending)
+        self.lanes.lost()
+        for pending in list(self._outbox.values()):
+            pending.flying = False
+            self.lanes.send(pending)
 
-    def _send(self, pending: _Pending) -> None:
-        message = pending.message
-        self._requests.send(
-            wire.Send,
-            lambda answer: self._answered(pending, answer),
-            conversation=message.conversation,
-            ulid=message.ulid,
-            body=message.body,
-        )
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.inbox.lost()
+        self.lanes.lost()
 
-    def _answered(self, pending: _Pending, answer: Answer) -> None:
+    def retry(self) -> None:
+        """Send again what was refused for a while."""
+        self.lanes.retry(list(self._outbox.values()))
+
+    def _answered(self, pending: Pending, answer: Answer) -> None:
         message = pending.message
         if isinstance(answer, wire.Error) and answer.code == NotConnectedError.code:
             return
         if message.ulid in self._outbox:  # else a page has told already what became of it
             if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
-                self.inbox.accepted(self._said(message, answer.result))
+                said = self._said(pending, answer.result)
+                self.inbox.accepted(said)
+                if said.content == "topic":
+                    self._show_message(said, False)
             self._settle(pending, answer)
 
-    def _waited(self, message: StoredMessage) -> bool:
-        """A message of this account has come from the server; whether it is one that waits here."""
+    def _waited(self, message: StoredMessage) -> StoredMessage | None:
+        """A message of this account has come from the server; as it is kept, if it is one that waits here."""
         pending = self._outbox.get(message.ulid)
         if pending is None:
-            return False
+            return None
         sent = wire.Sent(ulid=message.ulid, conversation=message.conversation, seq=message.seq, time=message.time)
         self._settle(pending, wire.Ok(id=0, result=sent))
-        return True
+        return msgspec.structs.replace(self._said(pending, sent), kind=message.kind)
 
-    def _settle(self, pending: _Pending, answer: Answer) -> None:
+    def _settle(self, pending: Pending, answer: Answer) -> None:
         message, done, conversation = pending.message, pending.done, pending.message.conversation
         del self._outbox[message.ulid]
         self._ledger.settle(message.ulid)
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
             conversation = answer.result.conversation
+            self._privacy.chain.said(message.conversation, message.ulid)
             self._show(screen.sent(answer.result))
-        elif done is None and isinstance(answer, wire.Error):
-            self._fail(answer.code, f"not sent: {answer.text}", pending.label)
+        elif isinstance(answer, wire.Error):
+            self.distrusted = self.distrusted or answer.code in (KeyChangedError.code, UntrustedError.code)
+            if done is None:
+                self._fail(answer.code, f"not sent: {answer.text}", pending.label)
         if done is not None:
             self._ledger.afterwards(lambda: done(answer))
         self._ledger.afterwards(lambda: self._settled(conversation))
 
-    def _said(self, message: Outgoing, sent: wire.Sent) -> StoredMessage:
+    def _said(self, pending: Pending, sent: wire.Sent) -> StoredMessage:
         """This client's own message as it is kept."""
-        kind: wire.Kind = "lobby" if sent.conversation == LOBBY else "direct"
-        return StoredMessage(sent.conversation, kind, sent.seq, self.user, sent.ulid, sent.time, message.body)
+        message, scheme = pending.message, pending.scheme
+        lobby = sent.conversation == LOBBY
+        return StoredMessage(
+            sent.conversation,
+            "lobby" if lobby else "room" if sent.conversation.startswith("#") else "direct",
+            sent.seq,
+            self.user,
+            sent.ulid,
+            sent.time,
+            message.body,
+            scheme=scheme,
+            encryption=scheme,
+            signature="none" if lobby else self._privacy.own_signature(message.conversation),
+            signed="absent" if lobby else "valid",
+            trust="none" if lobby else "verified",
+            content=message.content,
+        )
 
     # What is kept ---------------------------------------------------------------------------------
     def show_past(self, conversation: str, count: int) -> None:
         """Show the newest messages of a conversation that are kept here."""
         self.commit()
-        past = [screen.message(message) for message in self._store.history(conversation, count)]
-        self._show(events.History(conversation=conversation, messages=past))
+        self._show(events.History(conversation=conversation, messages=self._past(conversation, count)))
+
+    def _past(self, conversation: str, count: int) -> list[events.Message | events.Undecryptable]:
+        """What people said; changes of rooms are passed over."""
+        wanted = count
+        while True:
+            kept = self._ledger.store.history(conversation, wanted)
+            read = [message for message in kept if message.content in _READ]
+            if len(read) >= count or len(kept) < wanted:
+                return [screen.message(message) for message in read[-count:]]
+            wanted *= 2
 
     def find(self, text: str) -> None:
         """Show the newest messages kept here that have all words of ``text``."""
         self.commit()
-        past = [screen.message(message) for message in self._store.search(text, MAX_FOUND)]
+        past = [screen.message(message) for message in self._ledger.store.search(text, MAX_FOUND)]
         self._show(events.Found(text=text, messages=past))
+
+
+_READ: Final = ("text", "sealed")
+"""What a list of past messages shows."""

@@ -44,6 +44,7 @@ class Options:
     classic: bool
     password_file: str | None
     forget_device: bool
+    recovery_file: str | None = None
 
     def patience(self, terminal: bool) -> Patience:
         """How long to go on trying; ``--retry`` counts before and after the first login."""
@@ -112,6 +113,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--classic", action="store_true", help="take the bare command words of older chats")
     made.add_argument("--password-file", metavar="FILE", help="its first line is the password")
+    made.add_argument(
+        "--recovery-file", metavar="FILE", help="write the recovery phrase of a new account there, do not show it"
+    )
     made.add_argument("--forget-device", action="store_true", help="log in, remove this device's key, leave")
     made.add_argument("--version", action="version", version=f"encchat {encchat.__version__}")
     return made
@@ -145,4 +149,5 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         classic=found.classic,
         password_file=found.password_file,
         forget_device=found.forget_device,
+        recovery_file=found.recovery_file,
     )

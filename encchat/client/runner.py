@@ -90,6 +90,7 @@ class Runner:
     _store: Store | None = field(init=False, default=None)
     _broken: StoreError | None = field(init=False, default=None)
     _sync_timer: Any = field(init=False, default=None)
+    _work_timer: Any = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._keeper = Keeper(self._home, self._keyring, self._unlock, self._core.notice)
@@ -123,6 +124,16 @@ class Runner:
             self._front.show(event)
         if self._core.sync_refused and self._sync_timer is None:
             self._sync_timer = self._reactor.callLater(SYNC_AGAIN_SECONDS, self._sync_again)
+
+        if self._core.busy and self._work_timer is None:
+            self._work_timer = self._reactor.callLater(0, self._work)
+
+    def _work(self) -> None:
+        """A slice of what the core has left to do; lines and typing come between two of them."""
+        self._work_timer = None
+        if self._broken is None:
+            self._core.work()
+            self.pump()
 
     def _sync_again(self) -> None:
         self._sync_timer = None
@@ -159,7 +170,7 @@ class Runner:
             self._tidy_up()
 
     def _tidy_up(self) -> None:
-        for timer in (self._quit_timer, self._sync_timer):
+        for timer in (self._quit_timer, self._sync_timer, self._work_timer):
             if timer is not None and timer.active():
                 timer.cancel()
         if self._store is not None:

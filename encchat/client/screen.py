@@ -9,8 +9,19 @@ from encchat.client import events
 from encchat.client.store.interface import StoredMessage
 
 
-def message(said: StoredMessage, *, missed: bool = False) -> events.Message:
-    """A message; nothing is encrypted end to end or signed in this version."""
+def message(said: StoredMessage, *, missed: bool = False) -> events.Message | events.Undecryptable:
+    """A message, or that it could not be opened."""
+    if said.content == "sealed":
+        return events.Undecryptable(
+            ulid=said.ulid,
+            conversation=said.conversation,
+            sender=said.sender,
+            reason=said.reason,
+            kind=said.kind,
+            seq=said.seq,
+            time=iso_time(said.time),
+            missed=missed,
+        )
     return events.Message(
         conversation=said.conversation,
         kind=said.kind,
@@ -19,9 +30,10 @@ def message(said: StoredMessage, *, missed: bool = False) -> events.Message:
         text=said.body,
         time=iso_time(said.time),
         ulid=said.ulid,
-        encryption="none",
-        signature="none",
-        trust="none",
+        encryption=said.encryption,
+        signature=said.signature,
+        signed=said.signed,
+        trust=said.trust,
         missed=missed,
     )
 

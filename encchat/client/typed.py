@@ -11,7 +11,9 @@ from encchat import wire
 from encchat.client.commands import Actor, run_command
 
 _SECURE: Final = "secure:"
-_ORDERED: Final[frozenset[type[wire.Request]]] = frozenset({wire.Connect, wire.Goodbye, wire.Admin})
+_ORDERED: Final[frozenset[type[wire.Request]]] = frozenset(
+    {wire.Connect, wire.Goodbye, wire.Admin, wire.OpenRoom, wire.Join, wire.Leave}
+)
 
 
 def run_line(actor: Actor, line: str) -> None:
@@ -29,6 +31,11 @@ def run_line(actor: Actor, line: str) -> None:
 def is_quit(line: str) -> bool:
     """Whether ``line`` says to leave."""
     return line.strip().casefold() == "/quit"
+
+
+def is_goodbye(line: str) -> bool:
+    """Whether ``line`` hangs up."""
+    return line.strip().casefold() == "/goodbye"
 
 
 @define(eq=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
-from encchat import wire
+from encchat import names, wire
 from encchat.client import events, screen
 from encchat.client.commands import typed_commands
 from encchat.client.place import KnownNames, Place
@@ -25,8 +25,11 @@ class World:
     user: str = field(init=False, default="")
     presence: wire.Presence = field(init=False, default="OFFLINE")
     kicked: wire.Kicked | None = field(init=False, default=None)
+    ringing: str = field(init=False, default="")
+    """Who calls and waits for an answer."""
     closing_reason: str = field(init=False, default="")
     server_commands: dict[str, wire.CommandEntry] = field(init=False, factory=dict)
+    _resuming: bool = field(init=False, default=False)
     _place: Place = field(init=False, factory=Place)
     _names: KnownNames = field(init=False, factory=KnownNames)
 
@@ -55,10 +58,15 @@ class World:
         self._show(events.LoggedIn(user=result.user, device=result.device, role=result.role))
 
     def lost(self) -> None:
-        """The connection is gone, and with it the session."""
-        if self._place.partner:
+        """The connection is gone; the session waits for this client for a while (protocol, Sessions)."""
+        self._resuming = bool(self._place.partner)
+        self.presence, self.ringing = "OFFLINE", ""
+
+    def resumed_or_not(self) -> None:
+        """What follows a login has come: a session that was not taken up again is over."""
+        if self._resuming:
+            self._resuming = False
             self.session_over(self._place.partner, "lost", hanging_up=False)
-        self.presence = "OFFLINE"
 
     # What is answered ---------------------------------------------------------------------------
     def done(self, label: str, kind: type[wire.Request] | None, fields: Mapping[str, Any]) -> None:
@@ -91,8 +99,8 @@ class World:
                 self.server_commands = typed_commands(result.commands)
             case wire.Listing():
                 self._show(events.Listing(title=result.title, columns=result.columns, rows=result.rows))
-            case wire.Sent() | wire.LoggedIn() | wire.ConversationList() | wire.Page():
-                pass
+            case _:
+                pass  # asked for by the client itself, which takes it elsewhere
 
     def learn_names(self, answer: Answer) -> None:
         """Remember who is there, without showing it."""
@@ -116,6 +124,10 @@ class World:
                 self._show(events.PresenceChanged(user=said.user, presence=said.presence))
             case wire.SessionStarted():
                 self._session_started(said.partner)
+            case wire.Ringing():
+                self._names.meet(said.sender)
+                self.ringing = "" if said.over else said.sender
+                self._show(events.Ringing(sender=said.sender, over=said.over))
             case wire.Notice():
                 self._notice(said.text)
             case wire.Welcome():
@@ -140,10 +152,14 @@ class World:
             self._notice(f"what you type still goes to {partner}, as a direct message; /go lobby for everybody")
 
     def _session_started(self, partner: str) -> None:
+        again = self._resuming and names.folded(self._place.partner) == names.folded(partner)
         self._names.meet(partner)
         self._place.enter_session(partner)
-        self.presence = "BUSY"
-        self._show(events.Session(partner=partner, event_="started"))
+        self.presence, self.ringing, self._resuming = "BUSY", "", False
+        if again:
+            self._notice(f"the session with {partner} goes on")
+        else:
+            self._show(events.Session(partner=partner, event_="started"))
 
     def _hung_up(self) -> None:
         if self._place.partner:

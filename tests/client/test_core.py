@@ -14,13 +14,7 @@ from encchat.client.screen import iso_time
 from encchat.client.store import Changes, MemoryStore
 from encchat.errors import StoreError, UsageError
 from encchat.limits import MAX_BODY, MAX_ENCODED_BODY, MAX_KNOWN_NAMES, MAX_LINE, MAX_NAME, MAX_OUTBOX, MAX_WAITING
-from tests.client.table import Table, new_core, ready
-
-
-def conversations(table: Table) -> list[tuple[str, str]]:
-    """Where to, and what, of all messages that are on their way."""
-    table.look()
-    return [(request["conversation"], request["body"]) for request in table.sent if request["type"] == "send"]
+from tests.client.table import Table, new_core, private, ready
 
 
 @define
@@ -40,11 +34,11 @@ class Starting(SynchronousTestCase):
 
     def test_what_is_typed_before_the_login_is_done_after_it_in_order(self) -> None:
         """A script need not wait for anything."""
-        table = Table()
+        table = Table(new_core(store=(store := MemoryStore(durable=True))), store=store)
         table.type("one", "/msg bob two", "/users")
         self.assertEqual(table.sent, [])
         table.log_in()
-        self.assertEqual(conversations(table), [("lobby", "one"), ("@bob", "two")])
+        self.assertEqual(table.on_their_way(), [("lobby", "one"), ("@bob", "two")])
         self.assertEqual(table.verbs(), ["send", "send", "users"])
 
     def test_nothing_is_done_between_the_login_and_the_command_list(self) -> None:
@@ -60,7 +54,7 @@ class Starting(SynchronousTestCase):
         table.type("one")
         table.core.logged_in(wire.LoggedIn(user="alice", device="d", role="user", presence="FREE"))
         table.refuse("commands", "forbidden", "no")
-        self.assertEqual(conversations(table), [("lobby", "one")])
+        self.assertEqual(table.on_their_way(), [("lobby", "one")])
 
     def test_connected_and_logged_in_are_shown(self) -> None:
         """The json face's first two events."""
@@ -96,7 +90,7 @@ class Sending(SynchronousTestCase):
         """``//help`` is the text ``/help``."""
         table = ready()
         table.type("//help", "//")
-        self.assertEqual(conversations(table), [("lobby", "/help"), ("lobby", "/")])
+        self.assertEqual(table.on_their_way(), [("lobby", "/help"), ("lobby", "/")])
 
     def test_an_unaccepted_message_goes_again_under_the_same_ulid(self) -> None:
         """So the server can tell that it is the same; order is kept."""
@@ -107,7 +101,7 @@ class Sending(SynchronousTestCase):
         table.type("three")
         table.log_in()
         self.assertEqual([request["ulid"] for request in table.sent][:2], first)
-        self.assertEqual([text for _, text in conversations(table)], ["one", "two", "three"])
+        self.assertEqual([text for _, text in table.on_their_way()], ["one", "two", "three"])
 
     def test_an_accepted_message_does_not_go_again(self) -> None:
         """The outbox lets go of it."""
@@ -127,7 +121,7 @@ class Sending(SynchronousTestCase):
 
     def test_a_message_that_waits_is_an_event_of_its_own(self) -> None:
         """Programs see which; once connected none waits."""
-        table = ready()
+        table = private()
         table.lose()
         table.type("one", "/msg bob two")
         waiting = [event for event in table.shown if isinstance(event, events.Waiting)]
@@ -158,12 +152,12 @@ class Sending(SynchronousTestCase):
         store = MemoryStore(durable=True)
         first = ready(store=store)
         first.type("one", "/msg bob two")
-        again = Table(new_core(store=store))
+        again = Table(new_core(store=store), store=store)
         self.assertEqual(again.texts(events.Notice), ["2 waiting from last time, sent when connected"])
         again.type("three")
         again.log_in()
         self.assertEqual([row["ulid"] for row in again.sent][:2], [row["ulid"] for row in first.sent])
-        self.assertEqual(conversations(again), [("lobby", "one"), ("@bob", "two"), ("lobby", "three")])
+        self.assertEqual(again.on_their_way(), [("lobby", "one"), ("@bob", "two"), ("lobby", "three")])
 
     def test_a_store_that_fails_stops_the_client_before_anything_gets_out(self) -> None:
         """Nothing is sent or shown that is not kept."""
@@ -204,7 +198,7 @@ class Sending(SynchronousTestCase):
 
     def test_a_refused_message_is_an_error_with_its_command_and_leaves_the_outbox(self) -> None:
         """It would be refused again."""
-        table = ready()
+        table = private()
         table.type("/msg bob hi")
         table.refuse("send", "unknown-user", "there is no account bob")
         self.assertEqual(
@@ -224,7 +218,7 @@ class Sending(SynchronousTestCase):
         table = ready()
         for length in (MAX_BODY - 1, MAX_BODY, MAX_BODY + 1):
             table.type("x" * length)
-        self.assertEqual([len(text) for _, text in conversations(table)], [MAX_BODY - 1, MAX_BODY])
+        self.assertEqual([len(text) for _, text in table.on_their_way()], [MAX_BODY - 1, MAX_BODY])
         [error] = table.texts(events.Error)
         self.assertIn(f"{MAX_BODY + 1} characters, {MAX_BODY}", error)
 
@@ -234,7 +228,7 @@ class Sending(SynchronousTestCase):
         for length in (MAX_ENCODED_BODY - 1, MAX_ENCODED_BODY, MAX_ENCODED_BODY + 1):
             quotes = 2
             table.type("\N{GRINNING FACE}" * ((length - quotes) // 4) + "x" * ((length - quotes) % 4))
-        self.assertEqual(len(conversations(table)), 2)
+        self.assertEqual(len(table.on_their_way()), 2)
         self.assertEqual(len(table.texts(events.Error)), 1)
         self.assertLess(max(len(wire.encode(request)) for request in table.sent), MAX_LINE)
 
@@ -260,7 +254,9 @@ class Refused(SynchronousTestCase):
     def test_a_message_to_a_name_that_cannot_be_does_not_enter_the_outbox(self) -> None:
         """It would be refused here after every login, and nothing behind it would ever be sent."""
         for connected in (True, False):
-            table = ready(store=MemoryStore(durable=True)) if connected else Table()
+            table = private()
+            if not connected:
+                table.lose()
             with self.assertRaises(UsageError):
                 table.core.say("/msg", "@" + "x" * (MAX_NAME + 1), "hello")
             table.core.say("/msg", "@" + "x" * MAX_NAME, "hello")
@@ -272,19 +268,19 @@ class Order(SynchronousTestCase):
 
     def test_lines_after_connect_go_to_the_partner(self) -> None:
         """They wait for the answer, for otherwise the lobby would read them."""
-        table = ready()
+        table = private()
         table.type("/connect bob", "for bob only")
         self.assertEqual(table.verbs(), ["connect"])
         table.say(wire.SessionStarted(partner="bob", by="alice"))
         table.answer("connect")
-        self.assertEqual(conversations(table), [("@bob", "for bob only")])
+        self.assertEqual(table.on_their_way(), [("@bob", "for bob only")])
 
     def test_the_answer_to_connect_is_enough_to_begin(self) -> None:
         """The event may come before or after it."""
-        table = ready()
+        table = private()
         table.type("/connect bob", "hello")
         table.answer("connect")
-        self.assertEqual(conversations(table), [("@bob", "hello")])
+        self.assertEqual(table.on_their_way(), [("@bob", "hello")])
         table.say(wire.SessionStarted(partner="bob", by="alice"))
         self.assertEqual(table.last(), events.Session(partner="bob", event_="started"))
         self.assertEqual(table.core.conversation, "@bob")
@@ -322,14 +318,14 @@ class Order(SynchronousTestCase):
         self.assertEqual(table.texts(events.Error)[0], "/connect bob: the connection was lost before the answer came")
         table.log_in()
         table.type("hello")
-        self.assertEqual(conversations(table), [("lobby", "hello")])
+        self.assertEqual(table.on_their_way(), [("lobby", "hello")])
 
 
 class Sessions(SynchronousTestCase):
     """Where bare lines go around a session."""
 
     def in_session(self) -> Table:
-        table = ready()
+        table = private()
         table.say(wire.SessionStarted(partner="bob", by="bob"))
         return table
 
@@ -341,7 +337,7 @@ class Sessions(SynchronousTestCase):
     def test_goodbye_leads_back_to_where_one_was(self) -> None:
         """In either order of the event and the answer."""
         for event_first in (True, False):
-            table = ready()
+            table = private()
             table.type("/go @carol")
             table.say(wire.SessionStarted(partner="bob", by="bob"))
             table.type("/goodbye", "hello")
@@ -350,7 +346,7 @@ class Sessions(SynchronousTestCase):
             table.answer("goodbye")
             if not event_first:
                 table.say(wire.SessionEnded(partner="bob", reason="goodbye"))
-            self.assertEqual(conversations(table), [("@carol", "hello")])
+            self.assertEqual(table.on_their_way(), [("@carol", "hello")])
             self.assertEqual(table.core.presence, "FREE")
 
     def test_a_line_for_a_partner_who_just_left_does_not_reach_the_lobby(self) -> None:
@@ -359,16 +355,23 @@ class Sessions(SynchronousTestCase):
             table = self.in_session()
             table.say(wire.SessionEnded(partner="bob", reason=reason))  # type: ignore[arg-type]
             table.type("a secret")
-            self.assertEqual(conversations(table), [("@bob", "a secret")])
+            self.assertEqual(table.on_their_way(), [("@bob", "a secret")])
             self.assertIn(events.Session(partner="bob", event_="ended", reason=reason), table.shown)
             self.assertIn("/go lobby", table.texts(events.Notice)[-1])
 
-    def test_a_lost_connection_ends_the_session(self) -> None:
-        """The server ends it too; lines typed meanwhile stay with the partner."""
-        table = self.in_session()
-        table.lose()
-        self.assertIn(events.Session(partner="bob", event_="ended", reason="lost"), table.shown)
-        self.assertEqual(table.core.conversation, "@bob")
+    def test_a_session_outlives_a_lost_connection(self) -> None:
+        """If the server says so after the login; else it is over. Lines typed meanwhile stay with the partner."""
+        for resumed in (True, False):
+            table = self.in_session()
+            table.lose()
+            self.assertEqual(table.core.conversation, "@bob")
+            table.core.logged_in(wire.LoggedIn(user="alice", device="d", role="user", presence="FREE"))
+            if resumed:
+                table.say(wire.SessionStarted(partner="bob", by="bob", resumed=True))
+            table.answer("commands", wire.CommandList(commands=[]))
+            over = events.Session(partner="bob", event_="ended", reason="lost")
+            self.assertEqual((over in table.shown, table.core.presence == "BUSY"), (not resumed, resumed))
+            self.assertEqual(table.core.conversation, "@bob")
 
     def test_a_refused_goodbye_changes_nothing(self) -> None:
         """There was no session."""
@@ -402,7 +405,7 @@ class Leaving(SynchronousTestCase):
         """Quit is the last word."""
         table = ready()
         table.type("hello", "/quit", "more")
-        self.assertEqual(conversations(table), [("lobby", "hello")])
+        self.assertEqual(table.on_their_way(), [("lobby", "hello")])
 
     def test_quit_typed_before_the_login_comes_after_what_was_typed_before_it(self) -> None:
         """A script may end with it."""
@@ -410,7 +413,7 @@ class Leaving(SynchronousTestCase):
         table.type("hello", "/quit", "more")
         table.core.end_of_input()
         table.log_in()
-        self.assertEqual(conversations(table), [("lobby", "hello")])
+        self.assertEqual(table.on_their_way(), [("lobby", "hello")])
         self.assertFalse(table.core.finished)
         table.accept()
         table.answer("quit")
@@ -484,34 +487,13 @@ class FromTheServer(SynchronousTestCase):
     """Events and results as screen events."""
 
     def test_a_message_is_shown_as_the_contract_says(self) -> None:
-        """Its encryption is none until there is any end to end."""
+        """In the lobby nothing is encrypted end to end."""
         table = ready()
-        table.say(
-            wire.Message(
-                conversation="@bob",
-                kind="direct",
-                seq=1,
-                sender="bob",
-                ulid="01ARZ3NDEKTSV4RRFFQ69G5FAV",
-                time=1_469_922_850_259,
-                body="hi",
-            )
-        )
-        self.assertEqual(
-            table.last(),
-            events.Message(
-                conversation="@bob",
-                kind="direct",
-                seq=1,
-                sender="bob",
-                text="hi",
-                time="2016-07-30T23:54:10.259Z",
-                ulid="01ARZ3NDEKTSV4RRFFQ69G5FAV",
-                encryption="none",
-                signature="none",
-                trust="none",
-            ),
-        )
+        ulid, time = "01ARZ3NDEKTSV4RRFFQ69G5FAV", 1_469_922_850_259
+        fields = {"conversation": "lobby", "kind": "lobby", "seq": 1, "sender": "bob", "ulid": ulid}
+        table.say(wire.Message(**fields, time=time, body="hi"))
+        marks = {"encryption": "none", "signature": "none", "trust": "none"}
+        self.assertEqual(table.last(), events.Message(**fields, text="hi", time="2016-07-30T23:54:10.259Z", **marks))
 
     def test_users_and_status(self) -> None:
         """`/users` and `/status` answer with the events of their name."""

@@ -17,6 +17,7 @@ from encchat.client.core import ClientCore
 from encchat.client.store import Changes, MemoryStore
 from encchat.errors import StoreError
 from encchat.limits import MAX_AHEAD, MAX_PAGE, MAX_REQUEST_ID, SYNC_AT_ONCE
+from tests.client.keyserver import KeyServer
 from tests.client.table import Table, new_core, ready
 
 EPOCH = 1 << 32
@@ -43,9 +44,9 @@ def entry(conversation: str, last: int, cursor: int = 0) -> wire.ConversationEnt
 
 
 def shown(table: Table) -> list[int]:
-    """The seqs of all messages shown, in order."""
+    """The seqs of all messages shown, readable or not, in order."""
     table.look()
-    return [event.seq for event in table.shown if isinstance(event, events.Message)]
+    return [event.seq for event in table.shown if isinstance(event, events.Message | events.Undecryptable)]
 
 
 class Syncing(SynchronousTestCase):
@@ -360,6 +361,7 @@ class Server:
 
     log: list[wire.Message] = field(factory=list)
     cursor: int = 0
+    keys: KeyServer = field(factory=KeyServer)
 
     def say(self, text: str) -> wire.Message:
         """Somebody else says something."""
@@ -376,6 +378,8 @@ class Server:
             return wire.Page(conversation="lobby", messages=new[:2], last_seq=len(self.log))
         if request["type"] == "conversations":
             return wire.ConversationList(conversations=[entry("lobby", len(self.log), self.cursor)])
+        if request["type"] == "rooms":
+            return wire.RoomList(rooms=[])
         if request["type"] == "ack":
             self.cursor = max(self.cursor, int(str(request["seq"])))
         return None
@@ -399,7 +403,7 @@ class Killed(SynchronousTestCase):
         try:
             core = ClientCore(lambda: 1_700_000_000.0 + seed, lambda n: bytes([seed]) * n, store=store)
             core.logged_in(wire.LoggedIn(user="alice", device="d", role="user", presence="FREE"))
-            for _ in range(30):
+            for _ in range(40):
                 self.turn(core, server, shown, lines)
                 if typed and core.state.value == "ready":
                     core.typed(typed[0])
@@ -415,11 +419,17 @@ class Killed(SynchronousTestCase):
         asked, lines[:] = list(lines), []
         for line in asked:
             request = msgspec.json.decode(line)
+            about_keys = server.keys.answer("alice", "d", request)
+            if about_keys is not None:
+                core.receive_line(wire.encode(about_keys))
+                continue
             if request["type"] == "commands":
                 answer: wire.Result | None = wire.CommandList(commands=[])
             else:
                 answer = server.answer(request)
             core.receive_line(wire.encode(wire.Ok(id=request["id"], result=answer)))
+        while core.busy:
+            core.work()
         if len(server.log) < 12 and core.state.value == "ready":
             core.receive_line(wire.encode(server.say(f"other {len(server.log)}")))
         shown += core.events_to_show()

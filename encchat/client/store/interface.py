@@ -20,8 +20,12 @@ class Outgoing(Struct, frozen=True):
     ulid: str
     conversation: str
     body: str
+    content: Literal["text", "topic"] = "text"
 
 
+Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
+Signed = Literal["valid", "invalid", "absent"]
+Trust = Literal["verified", "pinned", "changed", "none"]
 Content = Literal["text", "topic", "event", "sealed"]
 """What a body is: text, a room's topic, a change of a room (JSON), or ciphertext that could not be opened yet."""
 
@@ -41,10 +45,12 @@ class StoredMessage(Struct, frozen=True):
     body: str
     scheme: str = "none"
     encryption: str = "none"
-    signature: str = "none"
-    signed: str = "absent"
-    trust: str = "none"
+    signature: Signature = "none"
+    signed: Signed = "absent"
+    trust: Trust = "none"
     content: Content = "text"
+    reason: str = ""
+    """Why it could not be opened."""
 
 
 @define

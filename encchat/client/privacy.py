@@ -1,0 +1,291 @@
+"""End-to-end encryption as this client's messages meet it: the machine, what it opens, what it tells.
+
+Theory of operation. `encchat.e2e.machine.Machine` has the keys; it is made once there is a durable store for them. What
+comes goes through `opened` when it is its turn in its conversation, so that ratchets, message and cursor change in one
+transaction. What cannot be opened is kept as ciphertext and shown as such; when the machine tells that its key has
+arrived, `settle`, which runs before every commit, opens it in its place and shows it as what it is, once. Without a
+machine everything encrypted stays shut, for the reason ``locked``; as such a store is not durable it is not
+acknowledged either, and comes again.
+
+Keys come through the device's inbox, messages through the logs. After a login the inbox is read first, so that what was
+missed finds its keys here: `start` tells when that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field
+
+from encchat import names, wire
+from encchat.client.chain import Chain
+from encchat.client.ledger import Ledger
+from encchat.client.requests import Answer, Done, Requests
+from encchat.client.rooms import Rooms, direct_conversation, session_conversation
+from encchat.client.store.interface import Signature, StoredMessage
+from encchat.client.unopened import Unopened, UnopenedMessages
+from encchat.e2e import interfaces as e2e
+from encchat.e2e.machine import Machine
+from encchat.errors import (
+    NotConnectedError,
+    NotEncryptedError,
+    UndecryptableError,
+    UnknownConversationError,
+    UsageError,
+)
+
+EVENT: Final = "event"
+"""The scheme of a room's changes, which the server writes itself."""
+_NONE: Final = "none"
+_SESSION: Final = "session"
+_CALL: Final = "call"
+_AWAITED: Final = frozenset({wire.UploadKeys, wire.PublishIdentity, wire.SendParcels, wire.PutBackup})
+"""What a client does not leave before: others depend on it."""
+
+Shows = Callable[[StoredMessage, bool], None]
+
+
+@define(eq=False)
+class Privacy:
+    """See the module's theory of operation.
+
+    ``tell_others`` shows what the machine tells, ``show_message`` a message that was opened late.
+    """
+
+    _ledger: Ledger
+    _requests: Requests
+    _clock: Callable[[], float]
+    _random: Callable[[int], bytes]
+    _ulid: Callable[[], str]
+    _tell_others: Callable[[e2e.Effect], None]
+    _show_message: Shows
+    user: str = field(init=False, default="")
+    partner: str = field(init=False, default="")
+    """Whom this client is in a session with."""
+    machine: Machine | None = field(init=False, default=None)
+    rooms: Rooms = field(init=False)
+    chain: Chain = field(init=False)
+    busy: bool = field(init=False, default=False)
+    """Whether `work` has something to do."""
+    _unopened: UnopenedMessages = field(init=False)
+    _online: bool = field(init=False, default=False)
+    _read: bool = field(init=False, default=False)
+    _when_read: Callable[[], None] | None = field(init=False, default=None)
+    _arrived: list[str] = field(init=False, factory=list)
+    _warnings: list[e2e.Warned] = field(init=False, factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.chain = Chain(self._ledger)
+        self.use()
+
+    def use(self) -> None:
+        """The ledger has another store now."""
+        self.rooms = Rooms(self._ledger, self.user)
+        self._unopened = UnopenedMessages(self._ledger)
+        if self._ledger.store.durable:
+            self._unopened.load()
+            self.machine = Machine(self._ledger, self._ask, self._tell, self._clock, self._random, self._ulid)
+
+    # The connection's life ----------------------------------------------------------------------
+    @property
+    def starting(self) -> bool:
+        """Whether the inbox has not been read since the login."""
+        return self._when_read is not None
+
+    def start(self, device: str, when_read: Callable[[], None]) -> None:
+        """``user`` has logged in; ``when_read`` is called, later or at once, when the inbox has been read."""
+        self._online, self._read = True, False
+        if self.machine is None:
+            when_read()
+            return
+        self._when_read = when_read
+        self.machine.start(self.user, device)
+        self.busy = True
+
+    def lost(self) -> None:
+        """The connection is gone; every request has been answered by that."""
+        self._online, self._when_read = False, None
+        if self.machine is not None:
+            self.machine.lost()
+
+    def work(self) -> None:
+        """Do a slice of what is left to do."""
+        if self.machine is not None:
+            self.busy = self.machine.work()
+        if self._read and not self.busy and self._when_read is not None:
+            then, self._when_read = self._when_read, None
+            then()
+
+    def _ask(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
+        if not self._online:
+            done(wire.Error(code=NotConnectedError.code, text="there is no connection"))
+            return
+        send = self._requests.send if kind in _AWAITED else self._requests.send_quietly
+        try:
+            send(kind, partial(self._answered, kind, done), **fields)
+        except UsageError as error:  # what others have published need not fit our limits
+            done(wire.Error(code=error.code, text=error.text))
+
+    def _answered(self, kind: type[wire.Request], done: Done, answer: Answer) -> None:
+        done(answer)
+        self.busy = True
+        if kind is wire.Inbox and not (isinstance(answer, wire.Ok) and getattr(answer.result, "more", False)):
+            self._read = True
+
+    # What the server says -----------------------------------------------------------------------
+    def receive(self, item: wire.InboxItem) -> None:
+        """A parcel for this device; one that comes before `start` is in the inbox."""
+        if self.machine is not None and self._online:
+            self.machine.receive(item)
+            self.busy = True
+
+    def keys_changed(self, user: str) -> None:
+        """Somebody's identity or devices are others."""
+        if self.machine is not None and self._online:
+            self.machine.keys_changed(user)
+            self.busy = True
+
+    def session_started(self, partner: str, session: str) -> None:
+        """Both say what they say under the keys of that session from now on."""
+        self.partner = partner
+        before = self._ledger.get(_CALL, names.folded(partner))
+        if before is not None and before.decode() != session:
+            self._end(before.decode())
+        self._ledger.put(_CALL, names.folded(partner), session.encode())
+
+    def session_over(self, partner: str) -> None:
+        """It has ended: its keys go."""
+        self.partner = ""
+        session = self._ledger.get(_CALL, names.folded(partner))
+        if session is not None:
+            self._end(session.decode())
+
+    def _end(self, session: str) -> None:
+        if self.machine is not None and session:
+            self.machine.end_session(session)
+
+    def _tell(self, effect: e2e.Effect) -> None:
+        match effect:
+            case e2e.KeyArrived():
+                self._arrived.append(effect.session)
+            case e2e.RoomTopic():
+                pass  # the message itself is shown as what it is
+            case _:
+                self._tell_others(effect)
+
+    # Which conversation -------------------------------------------------------------------------
+    def conversation(self, name: str) -> e2e.Conversation:
+        """Where something is to be said now; raise `NotEncryptedError` where nothing can be."""
+        if self.machine is None:
+            raise NotEncryptedError(
+                "nothing was sent: without a store that a password or keyring opens this client keeps no end-to-end"
+                " keys and can speak in the lobby only; start it again and give the password"
+            )
+        in_session = bool(self.partner) and names.folded(name) == names.folded(f"@{self.partner}")
+        return self._conversation(name, in_session=in_session)
+
+    def _conversation(self, name: str, *, in_session: bool) -> e2e.Conversation:
+        if not name.startswith("@"):
+            return self.rooms.conversation(name)
+        partner = name[1:]
+        session = self._ledger.get(_CALL, names.folded(partner)) if in_session else None
+        if session:
+            return session_conversation(self.user, partner, session.decode())
+        return direct_conversation(self.user, partner)
+
+    # What is opened -----------------------------------------------------------------------------
+    def opened(self, message: StoredMessage, *, missed: bool) -> StoredMessage:
+        """What came, as it is to be kept and shown; the cursor moves over it in the same transaction."""
+        if names.folded(message.conversation) == names.LOBBY:
+            return msgspec.structs.replace(message, scheme=_NONE)
+        if message.scheme == EVENT and message.kind == "room":
+            return msgspec.structs.replace(message, content="event")
+        heard = "" if message.scheme == _NONE else self.chain.heard(message)
+        try:
+            return self._open(message, heard)
+        except UndecryptableError as error:
+            return self._shut(message, heard, error.reason, error.session, missed)
+
+    def _open(self, message: StoredMessage, heard: str) -> StoredMessage:
+        if self.machine is None:
+            raise UndecryptableError("locked")
+        if message.scheme in (_NONE, EVENT):
+            raise UndecryptableError("not-encrypted")
+        try:
+            # The scheme decides, not the kind: the server's word does not choose between two keys.
+            where = self._conversation(message.conversation, in_session=message.scheme == "olm")
+        except UnknownConversationError:
+            raise UndecryptableError("wrong-conversation") from None
+        self.busy = True
+        opened = self.machine.open(where, _said(message))
+        self._warnings += (*opened.warnings, *self.chain.warnings(message, opened, heard))
+        return msgspec.structs.replace(
+            message,
+            body=opened.text,
+            encryption=opened.encryption,
+            signature=opened.signature,
+            signed=opened.signed,
+            trust=opened.trust,
+            content=opened.type,
+            reason="",
+        )
+
+    def _shut(self, message: StoredMessage, heard: str, reason: str, session: str, missed: bool) -> StoredMessage:
+        if self.machine is not None:
+            row = Unopened(message.conversation, message.seq, message.ulid, session, reason, heard, missed)
+            self._unopened.add(row)
+        return msgspec.structs.replace(message, content="sealed", reason=reason)
+
+    def warn(self) -> None:
+        """Show what was wrong with the messages just opened."""
+        warnings, self._warnings = self._warnings, []
+        for warned in warnings:
+            self._tell(warned)
+
+    def settle(self) -> None:
+        """Open what has got its key."""
+        while self._arrived:
+            for row in self._unopened.of(self._arrived.pop(0)):
+                self._open_late(row)
+
+    def _open_late(self, row: Unopened) -> None:
+        message = self._ledger.at(row.conversation, row.seq)
+        if message is None or message.content != "sealed":
+            self._unopened.remove(row)
+            return
+        try:
+            opened = self._open(message, row.heard)
+        except UndecryptableError as error:
+            if (error.reason, error.session) != (row.reason, row.session):
+                self._unopened.add(msgspec.structs.replace(row, reason=error.reason, session=error.session))
+                self._ledger.reopen(msgspec.structs.replace(message, reason=error.reason))
+            return
+        self._unopened.remove(row)
+        self._ledger.reopen(opened)
+        self._show_message(opened, row.missed)
+
+    def own_signature(self, conversation: str) -> Signature:
+        """How this client's messages there are signed."""
+        return "ed25519"
+
+    def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
+        """The message of that ULID, the latest for "", that could not be opened: its ULID, the reason, its session."""
+        row = self._unopened.find(ulid)
+        return None if row is None else (row.ulid, row.reason, row.session)
+
+
+def _said(message: StoredMessage) -> wire.Message:
+    """What the server has said, from how it is kept."""
+    return wire.Message(
+        conversation=message.conversation,
+        kind=message.kind,
+        seq=message.seq,
+        sender=message.sender,
+        ulid=message.ulid,
+        time=message.time,
+        body=message.body,
+        scheme=message.scheme,
+    )

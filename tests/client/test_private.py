@@ -1,0 +1,225 @@
+"""End-to-end encryption from core to core, over a real server: what is read, what is seen to be wrong, what is kept."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from encchat.client import events
+from encchat.client.store import MemoryStore
+from tests.client.people import PeopleTestCase
+from tests.server.harness import Line
+
+
+@define
+class Liar:
+    """A server that tells one client what ``change`` makes of messages; the others hear the truth."""
+
+    dropped: str = ""
+    """The text of ULID order: the message of that ULID is never told, and those after it move up."""
+    seq: int = 0
+    swapped: dict[int, int] = field(factory=dict)
+    """Seqs that are told as others."""
+    held: list[Line] = field(factory=list)
+    holds: str = ""
+    """Lines of that type are held back."""
+    heard: list[Line] = field(factory=list)
+
+    def __call__(self, line: Line) -> Line | None:
+        if self.holds and line["type"] == self.holds:
+            self.held.append(line)
+            return None
+        said = line.get("result") if line["type"] == "ok" else line
+        if not isinstance(said, dict) or said.get("type") not in ("message", "sent"):
+            return line
+        self.heard.append(line)
+        if self.seq and said["conversation"] != "lobby":
+            if said["seq"] == self.seq:
+                return None
+            if said["seq"] > self.seq:
+                said["seq"] -= 1
+        if said["conversation"] != "lobby":
+            said["seq"] = self.swapped.get(said["seq"], said["seq"])
+        return line
+
+
+class TwoPeople(PeopleTestCase):
+    """Alice writes to Bob."""
+
+    async def test_what_one_writes_the_other_reads_and_the_server_does_not(self) -> None:
+        """Both ways; encrypted and signed, and so it says."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type("/msg bob hello bob")
+        said = await bob.reads("hello bob")
+        marks = (said.encryption, said.signature, said.signed, said.trust)
+        self.assertEqual(marks, ("megolm", "ed25519", "valid", "pinned"))
+        bob.type("/msg alice hello alice")
+        await alice.reads("hello alice")
+        for person in (alice, bob):
+            for line in person.sent:
+                self.assertNotIn("hello", str(line))
+            self.assertEqual(person.seen(events.Error), [])
+
+    async def test_history_and_search_know_both_sides(self) -> None:
+        """What was said is kept as it was meant, and found, by the next process too."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type("/msg bob one fish")
+        await bob.reads("one fish")
+        bob.type("/msg alice two fish")
+        await alice.reads("two fish")
+        alice.die()
+        alice.type("/history @bob", "/search fish")
+        await alice.arrive()
+        for kind in (events.History, events.Found):
+            past = (await alice.sees(kind)).messages
+            self.assertEqual([one.text for one in past], ["one fish", "two fish"])
+            self.assertEqual({one.encryption for one in past}, {"megolm"})
+
+    async def test_what_was_said_while_one_was_away_is_read_after_the_reconnect(self) -> None:
+        """Keys first, then messages: nothing is shown as undecryptable in between."""
+        alice, bob = await self.people("alice", "bob")
+        bob.leave()
+        alice.type("/msg bob first", "/msg bob second")
+        await alice.settled()
+        await bob.arrive()
+        await bob.reads("second")
+        self.assertEqual(bob.texts(), ["first", "second"])
+        self.assertEqual(bob.seen(events.Undecryptable), [])
+        self.assertTrue(all(one.missed for one in bob.seen(events.Message)))
+
+    async def test_what_was_typed_without_a_connection_is_encrypted_when_it_is_back(self) -> None:
+        """In order, and once."""
+        alice, bob = await self.people("alice", "bob")
+        alice.leave()
+        alice.type("/msg bob first", "/msg bob second")
+        await alice.arrive()
+        await bob.reads("second")
+        self.assertEqual(bob.texts(), ["first", "second"])
+
+    async def test_a_message_before_its_key_is_shown_as_such_and_read_when_the_key_comes(self) -> None:
+        """Under the same ULID, once each; history and search know it then."""
+        alice, bob = await self.people("alice", "bob")
+        bob.lie = liar = Liar(holds="inbox_item")
+        alice.type("/msg bob early bird")
+        shut = await bob.sees(events.Undecryptable)
+        self.assertEqual((shut.conversation, shut.sender, shut.reason), ("@alice", "alice", "no-key"))
+        bob.type("/search bird")
+        self.assertEqual((await bob.sees(events.Found)).messages, [])
+        liar.holds = ""
+        for line in liar.held:
+            bob.heard(line)
+        said = await bob.reads("early bird")
+        self.assertEqual((said.ulid, said.seq), (shut.ulid, shut.seq))
+        await bob.settled()
+        self.assertEqual((len(bob.seen(events.Undecryptable)), len(bob.texts())), (1, 1))
+        bob.shown.clear()
+        bob.type("/search bird")
+        self.assertEqual([one.text for one in (await bob.sees(events.Found)).messages], ["early bird"])
+
+    async def test_its_key_finds_a_message_that_waits_in_the_store_of_the_next_process(self) -> None:
+        """What could not be read before the crash is read after it."""
+        alice, bob = await self.people("alice", "bob")
+        bob.lie = Liar(holds="inbox_item")
+        alice.type("/msg bob early bird")
+        await bob.sees(events.Undecryptable)
+        bob.die()
+        bob.lie = Liar()
+        await bob.arrive()
+        await bob.reads("early bird")
+        await bob.settled()
+        self.assertEqual(bob.texts(), ["early bird"])
+
+
+class LyingServers(PeopleTestCase):
+    """What a server does to messages it cannot read is seen."""
+
+    async def test_a_silently_dropped_message_is_seen_as_a_gap(self) -> None:
+        """The next one names the one before it (`previous`)."""
+        alice, bob = await self.people("alice", "bob")
+        bob.lie = Liar(seq=2)
+        for text in ("one", "two", "three"):
+            alice.type(f"/msg bob {text}")
+            await alice.settled()
+        await bob.reads("three")
+        self.assertEqual(bob.texts(), ["one", "three"])
+        self.assertEqual([warned.code for warned in bob.seen(events.Warned)], ["gap"])
+
+    async def test_an_honest_server_gives_no_cause_for_warnings(self) -> None:
+        """Whoever answers whom, in one burst, over a reconnect and a crash."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type(*(f"/msg bob burst {number}" for number in range(5)))
+        await bob.reads("burst 4")
+        bob.type("/msg alice answer")
+        await alice.reads("answer")
+        alice.leave()
+        alice.type("/msg bob away")
+        await alice.arrive()
+        await bob.reads("away")
+        alice.die()
+        await alice.arrive()
+        alice.type("/msg bob again")
+        await bob.reads("again")
+        for person in (alice, bob):
+            self.assertEqual(person.seen(events.Warned), [])
+            self.assertEqual(person.seen(events.Error), [])
+
+    async def test_a_server_that_lies_about_the_order_is_found_out(self) -> None:
+        """A message names the newest its sender had, by seq and ULID (`after`)."""
+        alice, bob = await self.people("alice", "bob")
+        bob.lie = Liar(swapped={2: 3, 3: 2})
+        alice.type("/msg bob one")
+        await bob.reads("one")
+        bob.type("/msg alice two")
+        await alice.reads("two")
+        alice.type("/msg bob three")
+        await bob.reads("three")
+        self.assertEqual([warned.code for warned in bob.seen(events.Warned)], ["order"])
+
+    async def test_a_replayed_message_is_not_shown_as_one(self) -> None:
+        """Neither under its own ULID nor under another."""
+        alice, bob = await self.people("alice", "bob")
+        bob.lie = liar = Liar()
+        alice.type("/msg bob pay me once")
+        await bob.reads("pay me once")
+        [line] = [line for line in liar.heard if line["type"] == "message"]
+        bob.heard({**line, "seq": 2})
+        bob.heard({**line, "seq": 3, "ulid": line["ulid"][:-1] + ("0" if line["ulid"][-1] != "0" else "1")})
+        self.assertEqual(bob.texts(), ["pay me once"])
+        self.assertEqual(len(bob.seen(events.Undecryptable)), 2)
+        self.assertEqual({shut.reason for shut in bob.seen(events.Undecryptable)}, {"replayed"})
+
+    async def test_plaintext_in_a_direct_conversation_is_not_shown_as_a_message(self) -> None:
+        """Else the server could speak in everybody's name."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type("/msg bob hello")
+        await bob.reads("hello")
+        said = {"type": "message", "conversation": "@alice", "sender": "alice", "from": "alice", "time": 5}
+        for seq, scheme in enumerate(("none", "event"), 2):
+            forged = {**said, "kind": "direct", "seq": seq, "ulid": f"01{seq:024}", "body": "obey", "scheme": scheme}
+            bob.heard(forged)
+        self.assertEqual(bob.texts(), ["hello"])
+        self.assertEqual([shut.reason for shut in bob.seen(events.Undecryptable)], ["not-encrypted"] * 2)
+
+
+class WithoutKeys(PeopleTestCase):
+    """A client whose store nobody could open."""
+
+    async def test_encrypted_messages_are_locked_without_the_password(self) -> None:
+        """They are not acknowledged, so that they come again; what is sent goes to the lobby only."""
+        alice, bob = await self.people("alice", "bob")
+        bob.leave()
+        alice.type("/msg bob for your eyes only")
+        await alice.settled()
+        bob.store, kept = MemoryStore(), bob.store
+        bob.start()
+        await bob.arrive()
+        shut = await bob.sees(events.Undecryptable)
+        self.assertEqual(shut.reason, "locked")
+        bob.type("/msg alice hi", "/all hello all")
+        refused = await bob.sees(events.Error)
+        self.assertEqual(refused.code, "not-encrypted")
+        await alice.reads("hello all")
+        bob.leave()
+        bob.store = kept
+        bob.start()
+        await bob.arrive()
+        await bob.reads("for your eyes only")
