@@ -19,7 +19,7 @@ from encchat.errors import NotLoggedInError, RequestError
 from encchat.limits import MAX_PENDING_REQUESTS
 from encchat.server.auth import Login
 from encchat.server.chat import Chat
-from encchat.server.meters import Meter
+from encchat.server.meters import Meter, RequestKind
 from encchat.server.model import Account, Device
 from encchat.server.services import Services
 from encchat.wire import Error, LoggedIn, Ok, Result, ServerLine, encode
@@ -187,6 +187,12 @@ class Context:
     def is_admin(self) -> bool:
         """Whether the confirmation is fresh."""
         return self.services.clock.seconds() < self.admin_until
+
+    def charge(self, kind: RequestKind, cost: float) -> None:
+        """What a request turned out to cost over its command's; who owes is read later."""
+        debt = self.meter.charge(kind, cost)
+        if debt is not None and self.state is not State.CLOSED:
+            self.connection.hold_for(Hold.RATE, debt.seconds)
 
     # Answering ---------------------------------------------------------------------------------
     @property

@@ -43,6 +43,8 @@ async def _revoke(context: Context, request: wire.Devices) -> Later | None:
     context.finish(request.id, None)  # before this connection, if it is one of the device's, hears its end
     last = wire.Kicked(by=account.name, reason="this device was revoked: log in with the password")
     context.services.expel_device(account.name, revoked.key, last)
+    await context.services.room_keeper.rotate(account.name)
+    context.services.key_watch.changed(account.name)
     return LATER
 
 

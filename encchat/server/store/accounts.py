@@ -57,7 +57,14 @@ def _refuse_known(connection: sqlite3.Connection, name: str) -> None:
 
 def delete_account(connection: sqlite3.Connection, account_id: int, now: int) -> None:
     """`IStore.delete_account`."""
-    connection.execute("DELETE FROM device WHERE account_id = ?", (account_id,))
+    # With a device go its cursors, keys and inbox.
+    for table, column in (
+        ("device", "account_id"),
+        ("identity", "account_id"),
+        ("backup", "account_id"),
+        ("parcel_batch", "sender_id"),
+    ):
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (account_id,))  # noqa: S608
     connection.execute(
         "DELETE FROM sanction WHERE target = (SELECT folded FROM account WHERE id = ? AND deleted IS NULL)",
         (account_id,),

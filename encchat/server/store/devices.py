@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 
 from encchat.errors import LoginRefusedError
+from encchat.limits import MAX_DEVICES
 from encchat.server.model import LOBBY_KEY, Account, Device
 
 _DEVICE = "device.key, device.account_id, device.name, device.created, device.last_seen"
@@ -17,6 +18,11 @@ def add_device(
     connection: sqlite3.Connection, account_id: int, key: bytes, name: str, now: int, lobby_history: int
 ) -> Device:
     """`IStore.add_device`."""
+    [others] = connection.execute(
+        "SELECT count(*) FROM device WHERE account_id = ? AND key != ?", (account_id, key)
+    ).fetchone()
+    if others >= MAX_DEVICES and device(connection, key) is None:
+        raise LoginRefusedError(f"the account has {MAX_DEVICES} devices: revoke one on another device (devices revoke)")
     made = connection.execute(
         "INSERT INTO device (key, account_id, name, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (key, account_id, name, now),

@@ -33,6 +33,13 @@ def dossier(connection: sqlite3.Connection, account_id: int) -> dict[str, Any]:
         ),
         "messages": _rows(connection, _MESSAGES, account_id),
         "removed_messages": _rows(connection, _REMOVED, account_id),
+        "identity_keys": _rows(connection, _IDENTITIES, account_id),
+        "device_keys": [_with_id(row) for row in _rows(connection, _DEVICE_KEYS, account_id)],
+        "inbox": [_with_id(row) for row in _rows(connection, _INBOX, account_id)],
+        "parcels_waiting_for_others": _rows(connection, _PARCELS, account_id),
+        "key_backup": _rows(
+            connection, "SELECT name, sealed FROM backup WHERE account_id = ? ORDER BY name", account_id
+        ),
     }
 
 
@@ -58,6 +65,23 @@ _REMOVED = (
     "SELECT conversation.key AS conversation, removed.seq, removed.ulid, removed.time FROM removed"
     " JOIN conversation ON conversation.id = removed.conversation_id WHERE removed.sender_id = ?"
     " ORDER BY conversation.id, removed.seq"
+)
+
+_IDENTITIES = "SELECT number, algorithm, key, signature FROM identity WHERE account_id = ? ORDER BY number"
+_DEVICE_KEYS = (
+    "SELECT device_key AS key, keys, vouch, generation, fallback_key, (SELECT count(*) FROM one_time_key"
+    " WHERE one_time_key.device_key = device.key AND claimed IS NULL) AS one_time_keys"
+    " FROM device_keys JOIN device ON device.key = device_key WHERE device.account_id = ? ORDER BY device.created"
+)
+_INBOX = (
+    "SELECT device_key AS key, seq, account.name AS sender, sender_device, body FROM inbox"
+    " JOIN device ON device.key = device_key JOIN account ON account.id = sender_id"
+    " WHERE device.account_id = ? ORDER BY device.created, seq"
+)
+_PARCELS = (
+    "SELECT account.name AS receiver, sender_device, inbox.ulid, body FROM inbox"
+    " JOIN device ON device.key = device_key JOIN account ON account.id = device.account_id"
+    " WHERE sender_id = ? ORDER BY inbox.ulid"
 )
 
 

@@ -41,7 +41,7 @@ def restore(backup: Path, store: Path, now: int) -> Path | None:
         epoch = max(_epoch(store), (now - YEAR_2026) // HOUR)
         with database.edited(new, keep_old=False) as connection:
             epoch = max(epoch, accounts.get_number(connection, accounts.EPOCH) + 1)
-            _begin_epoch(connection, epoch)
+            _begin_epoch(connection, epoch, now)
             entry = AuditEntry(now, accounts.ADMIN, "restore", backup.name, f"epoch {epoch}")
             sanctions.audit(connection, entry)
         old = _replace(store, new)
@@ -75,12 +75,15 @@ def _epoch(store: Path) -> int:
     return 0
 
 
-def _begin_epoch(connection: sqlite3.Connection, epoch: int) -> None:
+def _begin_epoch(connection: sqlite3.Connection, epoch: int, now: int) -> None:
     first = epoch << EPOCH_BITS
     accounts.set_meta(connection, accounts.EPOCH, str(epoch))
     accounts.bump_revision(connection)
     connection.execute("UPDATE conversation SET last_seq = ?", (first,))
     connection.execute("UPDATE invite SET uses_left = 0")
+    # Which one-time keys were claimed after the backup nobody knows: none is given out; clients upload others.
+    connection.execute("UPDATE one_time_key SET claimed = ? WHERE claimed IS NULL", (now,))
+    connection.execute("UPDATE device_keys SET inbox_seq = ?", (first,))
     # Accounts made after the backup had ids too, and are named by them in the keys of conversations.
     for table in ("account", "conversation"):
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))

@@ -28,7 +28,10 @@ def retain(connection: sqlite3.Connection, kind: Kind, keep: int | None, before:
 
 def forget_removed(connection: sqlite3.Connection, now: int) -> None:
     """`IStore.forget_removed`."""
-    connection.execute("DELETE FROM removed WHERE time < ?", (now - REMEMBER_REMOVED_DAYS * DAY,))
+    before = (now - REMEMBER_REMOVED_DAYS * DAY,)
+    connection.execute("DELETE FROM removed WHERE time < ?", before)
+    connection.execute("DELETE FROM one_time_key WHERE claimed < ?", before)
+    connection.execute("DELETE FROM parcel_batch WHERE time < ?", before)
 
 
 def _conversations(connection: sqlite3.Connection, kind: Kind) -> list[tuple[int, int, int]]:

@@ -18,19 +18,21 @@ CREATE TABLE device_keys (
     fallback_key TEXT,
     fallback_signature TEXT,
     fallback_used INTEGER NOT NULL DEFAULT 0,
-    inbox_seq INTEGER NOT NULL DEFAULT 0
+    inbox_seq INTEGER NOT NULL DEFAULT 0,
+    inbox_waiting INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- A claimed key leaves its id behind, so that an upload repeated after a crash does not offer it again.
+-- A claimed key stays for a while, so that an upload repeated after a crash does not offer it again.
 CREATE TABLE one_time_key (
     device_key BLOB NOT NULL REFERENCES device (key) ON DELETE CASCADE,
     id TEXT NOT NULL,
-    key TEXT,
-    signature TEXT,
+    key TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    claimed INTEGER,
     PRIMARY KEY (device_key, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX one_time_key_left ON one_time_key (device_key) WHERE key IS NOT NULL;
+CREATE INDEX one_time_key_left ON one_time_key (device_key) WHERE claimed IS NULL;
 
 CREATE TABLE inbox (
     device_key BLOB NOT NULL REFERENCES device (key) ON DELETE CASCADE,
@@ -39,8 +41,7 @@ CREATE TABLE inbox (
     sender_device TEXT NOT NULL,
     ulid TEXT NOT NULL CHECK (length(ulid) = 26),
     body TEXT NOT NULL,
-    PRIMARY KEY (device_key, seq),
-    UNIQUE (device_key, sender_id, ulid, seq)
+    PRIMARY KEY (device_key, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- Which batches of parcels have been put into inboxes, so that one sent again after a lost answer is not put twice.
