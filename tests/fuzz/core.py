@@ -20,17 +20,21 @@ from encchat.client.events import json_line
 from encchat.client.store import MemoryStore
 from encchat.errors import UnknownCommandError
 from encchat.limits import MAX_LINE, MAX_REQUEST_ID
+from tests.fuzz import private
 from tests.fuzz.choices import Choices
 
-_NAMES: Final = ("me", "bob", "Bob", "eve", "", "x" * 40, "\x1b[2J", "a b")
 _CONVERSATIONS: Final = ("lobby", "@bob", "@BOB", "@me", "", "@", "@" + "x" * 40, "#room", "lobby ")
 _SEQS: Final = (1, 2, 3, 4, 5, 0, 7, 300, -1, MAX_REQUEST_ID, MAX_REQUEST_ID + 1, 2**63)
 _TEXTS: Final = ("hello", "", "\x00\x1b]0;x\x07", "\u202e", "y" * 2_000, "/quit")
-_ULIDS: Final = ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW", "01ARZ3NDEKTSV4RRFFQ69G5FAX", "", "x")
+_NAMES: Final = private.NAMES
+_ULIDS: Final = private.ULIDS
 _TYPED: Final = (
     "hello", "/msg bob hi", "/users", "/status bob", "/connect bob", "/goodbye", "/history", "/history lobby 3",
     "/search hello", "/go @bob", "/devices", "/admin", "/ban eve 2d spam", "/help", "//x", "", "secure: x", "/quit",
-    "/nonsense \ud800", "/audit", "/frob 1 2",
+    "/nonsense \ud800", "/audit", "/frob 1 2", "/chat bob", "/chat #room bob --scheme server-key", "/join #room",
+    "/rooms", "/who #room", "/topic new", "/expel bob", "/leave", "/decline #room", "/invite eve", "/answer",
+    "/refuse bob", "/calls ask", "/verify bob", "/verified bob", "/trust bob", "/policy always", "/fingerprint bob",
+    "/devices bob", "/approve DEVICE", "/recovery", "/sign rsa", "/why", "/go #room",
 )  # fmt: skip
 _PRESENCES: Final[tuple[wire.Presence, ...]] = ("FREE", "BUSY", "OFFLINE", "AWAY")
 _KINDS: Final[tuple[wire.Kind, ...]] = ("lobby", "direct", "session", "room")
@@ -75,6 +79,7 @@ class Play:
 
     def _any_message(self) -> wire.Message:
         pick = self.choices.pick
+        scheme = pick(private.SCHEMES)
         message = wire.Message(
             conversation=pick(_CONVERSATIONS),
             kind=pick(_KINDS),
@@ -82,7 +87,8 @@ class Play:
             sender=pick(_NAMES),
             ulid=pick(_ULIDS),
             time=pick((0, 1_700_000_000_000, -1, 2**60)),
-            body=pick(_TEXTS),
+            body=private.body(self.choices, scheme, pick(_TEXTS)),
+            scheme=scheme,
         )
         self.said.add((message.conversation, message.seq, message.sender, message.ulid, message.body))
         return message
@@ -95,7 +101,8 @@ class Play:
                 (
                     wire.Behind(),
                     wire.PresenceChanged(user=name, presence=pick(_PRESENCES)),
-                    wire.SessionStarted(partner=name, by=pick(_NAMES)),
+                    private.event(self.choices),
+                    private.event(self.choices),
                     wire.SessionEnded(partner=name, reason="lost"),
                     wire.SessionEnded(partner=name, reason="goodbye"),
                     wire.Notice(text=text),
@@ -153,6 +160,9 @@ class Play:
                 lambda: wire.Listing(title=text, columns=[text], rows=[[text, text], []]),
                 lambda: wire.AdminGranted(seconds=600.0),
                 lambda: wire.Notice(text=text),
+                lambda: private.result(self.choices),
+                lambda: private.result(self.choices),
+                lambda: private.result(self.choices),
             )
         )()
 
@@ -227,10 +237,14 @@ class Play:
                 self._check_message(one, kept=True)
 
     def _check_message(self, event: events.Message, *, kept: bool = False) -> None:
-        """Said by the server; or, where it is read from what is kept, the person's own."""
+        """Said by the server; or, where it is read from what is kept, the person's own.
+
+        This server has nobody's keys: whatever it says outside the lobby is nothing that anybody has said.
+        """
         row = (event.conversation, event.seq, event.sender, event.ulid, event.text)
         own = kept and (event.ulid, event.seq) in self.accepted
         check(row in self.said or own, f"nobody said {event}")
+        check(own or event.conversation == "lobby", f"shown as if somebody had said it: {event}")
 
 
 def check(holds: bool, text: str) -> None:
