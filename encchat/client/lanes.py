@@ -27,11 +27,14 @@ from encchat.errors import (
     NotConnectedError,
     NotPreparedError,
     OverloadedError,
+    StaleKeyError,
     ThrottledError,
 )
 from encchat.limits import SEAL_SLICE
 
-TRANSIENT: Final = frozenset({InternalError.code, OverloadedError.code, ThrottledError.code, NotPreparedError.code})
+TRANSIENT: Final = frozenset(
+    error.code for error in (InternalError, OverloadedError, ThrottledError, NotPreparedError, StaleKeyError)
+)
 
 
 @define(eq=False)

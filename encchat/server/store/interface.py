@@ -239,7 +239,10 @@ class IStore(Interface):
         """As `conversations`, of the rooms the account is or was in; ends where it may read no more."""
 
     def room_key(room_id: str, account_id: int, version: int, device_key: bytes) -> Deferred[GrantedKey | None]:
-        """A key of the room (0: the latest), if the account is in it and may read what was sent under it."""
+        """A key of the room (0: the latest), if the account is in it and may read what was sent under it.
+
+        Read after all changes that were handed over before.
+        """
 
     def rotate_room_key(room_id: str, key: bytes) -> Deferred[None]:
         """Put the room's next key in force."""

@@ -88,7 +88,8 @@ class SqlStore:
         return self._read(rooms.readables, account_id, device_key)
 
     def room_key(self, room_id: str, account_id: int, version: int, device_key: bytes) -> Deferred[GrantedKey | None]:
-        return self._read(rooms.key, room_id, account_id, version, device_key)
+        # In order: never one that a change of before has put out of force.
+        return self._write(rooms.key, room_id, account_id, version, device_key)
 
     def rotate_room_key(self, room_id: str, key: bytes) -> Deferred[None]:
         return self._write(rooms.rotate_key, room_id, key)
