@@ -8,7 +8,7 @@ not: they are asked for after each login.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from attrs import define, field
@@ -52,6 +52,21 @@ class Room:
         """Who is in it, by name."""
         found = (member.user for member in self.members.values() if member.state == "joined")
         return tuple(sorted(found, key=names.folded))
+
+    def state(self, without: Collection[str] = ()) -> wire.RoomState:
+        """All of it as the server tells it, members ``without`` those of these folded names."""
+        head = self.header
+        return wire.RoomState(
+            room=head.name,
+            id=head.id,
+            scheme=head.scheme,
+            policy=head.policy,
+            history=head.history,
+            open=head.open,
+            owner=head.owner,
+            version=self.version,
+            members=[member for name, member in self.members.items() if name not in without],
+        )
 
     def member(self, user: str) -> wire.Member | None:
         """What is known of a member or an invited account."""
@@ -108,7 +123,14 @@ class Rooms:
         members = room.joined() or (self.user,)
         signed = head.policy == "signed"
         return Conversation(
-            head.name, f"room:{head.id}", "room", head.scheme, members, version=room.version, signed=signed
+            head.name,
+            f"room:{head.id}",
+            "room",
+            head.scheme,
+            members,
+            version=room.version,
+            signed=signed,
+            history=head.history,
         )
 
     # What the server says -------------------------------------------------------------------------
@@ -197,7 +219,8 @@ def _apply(room: Room, seq: int, change: wire.RoomEvent) -> None:
             state: wire.MemberState = "joined" if change.event == "joined" else "invited"
             by = now.by if now is not None and change.event == "joined" else change.by
             role = "member" if now is None else now.role
-            statement = change.statement or ("" if now is None else now.statement)
+            invitation = now.statement if now is not None and change.event == "joined" else ""
+            statement = invitation or change.statement
             room.members[key] = wire.Member(
                 user=change.user, role=role, state=state, by=by, since=seq, statement=statement
             )
