@@ -8,6 +8,7 @@ Verifying never raises, whatever bytes it is given.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final, Literal, Self
@@ -196,10 +197,16 @@ def of_number(identities: Sequence[wire.Identity], number: int) -> wire.Identity
 
 
 def _public_key(identity: wire.Identity) -> Public | None:
-    data = from_base64(identity.key)
+    return _checked(identity.algorithm, identity.key)
+
+
+@lru_cache(maxsize=1_000)
+def _checked(algorithm: wire.Algorithm, text: str) -> Public | None:
+    """Remembered, since checking a DSA key takes 5 ms and every message asks; nothing secret is in here."""
+    data = from_base64(text)
     if data is None:
         return None
-    if identity.algorithm == "ed25519":
+    if algorithm == "ed25519":
         return _ed25519(data)
     try:
         key = serialization.load_der_public_key(data)
@@ -207,7 +214,7 @@ def _public_key(identity: wire.Identity) -> Public | None:
         return None
     if _in_der(key) != data:
         return None
-    if identity.algorithm == "rsa":
+    if algorithm == "rsa":
         return key if isinstance(key, rsa.RSAPublicKey) and _is_good_rsa(key) else None
     return key if isinstance(key, dsa.DSAPublicKey) and _is_good_dsa(key) else None
 

@@ -141,10 +141,11 @@ def verified_members(
 ) -> Verdict:
     """Sort the members of ``state`` (all of them, pages put together).
 
-    ``root``: what it was found to be when this client joined. ``known``: accounts believed already, those who have left
-    included, or handed over by the inviter. ``removed``: by folded name, the seq of a removal: an invitation from
-    before it is spent.
+    ``root``: what it was found to be when this client joined. ``known``: accounts believed already, or handed over by
+    the inviter. ``removed``: by folded name, the seq at which somebody left or was removed: being known and invitations
+    from before it are worth nothing then.
     """
+    spent = removed or {}
     members = {folded(member.user): member for member in state.members}
     openings = {name: opening_signed(state, member, keys(member.user)) for name, member in members.items()}
     roots = {
@@ -153,22 +154,21 @@ def verified_members(
     own = members.get(folded(me))
     root = root or _own_root(state, own, roots, keys)
     opener = next((name for name, found in roots.items() if found == root), None)
-    believed = {folded(name) for name in known} | {folded(me)} | ({opener} if opener else set())
+    believed = {folded(name) for name in known} | ({opener} if opener else set())
     if own is not None and _leads(state, own, root, keys, {}):
         believed.add(folded(own.by))
-    links = {
-        name: folded(member.by) for name, member in members.items() if _leads(state, member, root, keys, removed or {})
-    }
-    believed |= _reached(believed, links)
-    came = {name for name in members.keys() - believed if _walked_in(state, members[name], root, keys, removed or {})}
-    if opener is not None and openings[opener]:
-        believed, came = believed | came, set()
-        believed |= _reached(believed, links)
+    # Who was removed may be a member again, by a fresh invitation only, and lets nobody in before that.
+    believed = (believed - spent.keys()) | {folded(me)}
+    links = {name: folded(member.by) for name, member in members.items() if _leads(state, member, root, keys, spent)}
+    believed = _reached(believed, links)
+    came = {name for name in members.keys() - believed if _walked_in(state, members[name], root, keys, spent)}
+    if opener in believed and openings.get(opener or ""):
+        believed, came = _reached(believed | came, links), set()
     confirmed = members.keys() & believed
     return Verdict(
         root,
         frozenset(members[name].user for name in confirmed),
-        frozenset(members[name].user for name in came - confirmed),
+        frozenset(members[name].user for name in came),
         frozenset(members[name].user for name in members.keys() - confirmed - came),
     )
 

@@ -1,0 +1,109 @@
+"""What this client signs of rooms, and remembers of who is really in them, from one look at a room to the next.
+
+Theory of operation. `encchat.e2e.memberships` judges one state of a room. Kept between two looks are the room's root,
+as it was when this account came in, everybody who was confirmed, and at which seq people left: so members stay
+confirmed when their inviter leaves, an old invitation brings nobody back, and a server cannot give the room another
+owner later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+import msgspec
+from attrs import frozen
+from msgspec import Struct
+
+from encchat import wire
+from encchat.e2e import memberships
+from encchat.e2e.identity import IdentityKey
+from encchat.e2e.interfaces import Keep
+from encchat.e2e.memberships import Keys, Verdict
+from encchat.errors import StoreError
+from encchat.names import folded
+
+_KIND: Final = "roster"
+_GONE: Final = frozenset({"left", "expelled", "declined"})
+
+
+class _Row(Struct, frozen=True, omit_defaults=True):
+    """``known`` in folded names; ``removed`` by folded name, the seq."""
+
+    root: str = ""
+    known: list[str] = []
+    removed: dict[str, int] = {}
+
+
+_row: Final = msgspec.msgpack.Decoder(_Row)
+
+
+@frozen
+class Rosters:
+    """Of the account ``user``; ``identity`` is its key if this device has it, ``keys`` what is believed of others."""
+
+    user: str
+    _keep: Keep
+    _identity: Callable[[], IdentityKey | None]
+    _keys: Keys
+
+    def opening(self, request: wire.OpenRoom) -> str:
+        """What goes into ``request.statement``; empty on a device without the identity key, as in all three."""
+        key = self._identity()
+        if key is None:
+            return ""
+        settings = (request.scheme, request.policy, request.history, request.open)
+        return memberships.sign_opening(key, request.room, request.ulid, self.user, *settings)
+
+    def invitation(self, room_id: str, version: int, user: str) -> str:
+        """What goes into `wire.Invite.statement`; ``version`` of the room as this client knows it."""
+        key, root = self._identity(), self._kept(room_id).root
+        return memberships.sign_invitation(key, room_id, root, version, self.user, user) if key and root else ""
+
+    def joining(self, room_id: str, version: int = 0) -> str:
+        """What goes into `wire.Join.statement`."""
+        key = self._identity()
+        return memberships.sign_joining(key, room_id, self._kept(room_id).root, version, self.user) if key else ""
+
+    def look(self, state: wire.RoomState) -> Verdict:
+        """Judge all members of ``state`` (pages put together), and remember what was found."""
+        row = self._kept(state.id)
+        verdict = memberships.verified_members(state, self.user, self._keys, row.root, row.known, row.removed)
+        confirmed = {folded(name) for name in verdict.confirmed}
+        removed = {name: seq for name, seq in row.removed.items() if name not in confirmed}
+        self._put(state.id, row, _Row(verdict.root, sorted(confirmed.union(row.known)), removed))
+        return verdict
+
+    def changed(self, room_id: str, seq: int, event: wire.RoomEvent) -> None:
+        """Take an event of the room's log: whoever goes needs a fresh invitation to come back."""
+        row, name = self._kept(room_id), folded(event.user)
+        if event.event in _GONE:
+            known = [one for one in row.known if one != name]
+            self._put(room_id, row, _Row(row.root, known, row.removed | {name: seq}))
+
+    def handed_over(self, room_id: str, known: Collection[str]) -> None:
+        """The member who invited this account says, signed, who was confirmed at that time."""
+        row = self._kept(room_id)
+        fresh = {folded(name) for name in known} - row.removed.keys()
+        self._put(room_id, row, _Row(row.root, sorted(fresh.union(row.known)), row.removed))
+
+    def known(self, room_id: str) -> list[str]:
+        """Who is confirmed, in folded names: what goes to a new member."""
+        return self._kept(room_id).known
+
+    def forget(self, room_id: str) -> None:
+        """This account has left."""
+        self._keep.put(_KIND, room_id, None)
+
+    def _kept(self, room_id: str) -> _Row:
+        data = self._keep.get(_KIND, room_id)
+        if data is None:
+            return _Row()
+        try:
+            return _row.decode(data)
+        except msgspec.MsgspecError:
+            raise StoreError("what is kept of a room's members cannot be read") from None
+
+    def _put(self, room_id: str, before: _Row, row: _Row) -> None:
+        if row != before:
+            self._keep.put(_KIND, room_id, msgspec.msgpack.encode(row))
