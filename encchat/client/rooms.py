@@ -133,6 +133,11 @@ class Rooms:
             history=head.history,
         )
 
+    def of_id(self, id: str) -> Conversation | None:
+        """The same by the conversation's id; None for what is no room this account is in."""
+        room = next((room for room in self._rooms.values() if f"room:{room.header.id}" == id), None)
+        return None if room is None else self.conversation(room.name)
+
     # What the server says -------------------------------------------------------------------------
     def take(self, state: wire.RoomState, *, first: bool = True) -> Room:
         """This account is in the room that ``state`` tells of; ``first``: it is the first page of its members."""

@@ -72,6 +72,13 @@ class View(SynchronousTestCase):
         )
         self.assertEqual((("alice", "Bob"), 2, True), (there.members, there.version, there.signed))
 
+    def test_a_room_is_found_by_the_id_of_its_conversation(self) -> None:
+        """As end-to-end encryption names it."""
+        rooms = Table().rooms
+        rooms.take(state())
+        self.assertEqual(rooms.conversation("#garden"), rooms.of_id(f"room:{ULID}"))
+        self.assertIsNone(rooms.of_id("direct:alice:bob"))
+
     def test_a_deniable_room_carries_no_signatures(self) -> None:
         """What its opener chose is what messages are made by."""
         rooms = Table().rooms
