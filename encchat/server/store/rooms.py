@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from encchat import wire
 from encchat.envelopes import EVENT
 from encchat.errors import StoreError
+from encchat.names import folded
 from encchat.server.membership import GrantedKey, Orphan, Readable, RoomChange, RoomHead, Step, StoredMember, StoredRoom
 from encchat.server.model import ConversationState, NewMessage, Stored
 from encchat.server.store.messages import Appender
@@ -144,19 +145,19 @@ def _open(connection: sqlite3.Connection, head: RoomHead, step: Step, seq: int) 
         (head.id, head.name, head.folded, head.scheme, head.policy, head.history, head.open, seq, head.key),
     )
     connection.execute(
-        "INSERT INTO member (room_id, account_id, role, state, by, since, from_seq, statement)"
-        " VALUES (?1, ?2, 'owner', 'joined', '', ?3, ?3, ?4)",
-        (head.id, step.account_id, seq, step.event.statement),
+        "INSERT INTO member (room_id, account_id, folded, role, state, by, since, from_seq, statement)"
+        " VALUES (?1, ?2, ?3, 'owner', 'joined', '', ?4, ?4, ?5)",
+        (head.id, step.account_id, folded(step.event.user), seq, step.event.statement),
     )
 
 
 def _invite(connection: sqlite3.Connection, member: tuple[str, int], event: wire.RoomEvent, seq: int) -> None:
     # Who was in the room before may still read what it could: those bounds stay as they are.
     connection.execute(
-        "INSERT INTO member (room_id, account_id, role, state, by, since, from_seq, until_seq, statement)"
-        " VALUES (?1, ?2, 'member', 'invited', ?3, ?4, ?4, ?4 - 1, ?5) ON CONFLICT (room_id, account_id) DO UPDATE"
+        "INSERT INTO member (room_id, account_id, folded, role, state, by, since, from_seq, until_seq, statement)"
+        " VALUES (?1, ?2, ?6, 'member', 'invited', ?3, ?4, ?4, ?4 - 1, ?5) ON CONFLICT (room_id, account_id) DO UPDATE"
         " SET role = 'member', state = 'invited', by = ?3, since = ?4, statement = ?5",
-        (*member, event.by, seq, event.statement),
+        (*member, event.by, seq, event.statement, folded(event.user)),
     )
 
 
@@ -169,10 +170,10 @@ def _join(
     by, since, statement = invited or ("", seq, event.statement)
     first = {"none": seq, "since-invite": since, "all": 1}[head.history]
     connection.execute(
-        "INSERT INTO member (room_id, account_id, role, state, by, since, from_seq, statement)"
-        " VALUES (?1, ?2, 'member', 'joined', ?3, ?4, ?5, ?6) ON CONFLICT (room_id, account_id) DO UPDATE"
+        "INSERT INTO member (room_id, account_id, folded, role, state, by, since, from_seq, statement)"
+        " VALUES (?1, ?2, ?7, 'member', 'joined', ?3, ?4, ?5, ?6) ON CONFLICT (room_id, account_id) DO UPDATE"
         " SET role = 'member', state = 'joined', by = ?3, since = ?4, from_seq = ?5, until_seq = NULL, statement = ?6",
-        (*member, by, seq, first, statement),
+        (*member, by, seq, first, statement, folded(event.user)),
     )
 
 
@@ -228,9 +229,9 @@ def state(connection: sqlite3.Connection, room_id: str, after: str, limit: int) 
         " member.statement FROM room"
         " LEFT JOIN member AS owning ON owning.room_id = room.id AND owning.role = 'owner'"
         " LEFT JOIN account AS owner ON owner.id = owning.account_id"
-        " LEFT JOIN (member JOIN account ON account.id = member.account_id)"
-        " ON member.room_id = room.id AND member.state != 'gone' AND account.folded > ?2"
-        " WHERE room.id = ?1 ORDER BY account.folded LIMIT ?3",
+        " LEFT JOIN member ON member.room_id = room.id AND member.folded > ?2 AND member.state != 'gone'"
+        " LEFT JOIN account ON account.id = member.account_id"
+        " WHERE room.id = ?1 ORDER BY member.folded LIMIT ?3",
         (room_id, after, limit + 1),
     ).fetchall()
     if not rows:

@@ -74,10 +74,12 @@ CREATE TABLE room (
     version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- folded is the account's, which never changes: members are listed by it.
 -- from_seq and until_seq: what of the log the account may read, both included; until_seq is null while it is a member.
 CREATE TABLE member (
     room_id TEXT NOT NULL REFERENCES room (id),
     account_id INTEGER NOT NULL REFERENCES account (id),
+    folded TEXT NOT NULL,
     role TEXT NOT NULL CHECK (role IN ('owner', 'moderator', 'member')),
     state TEXT NOT NULL CHECK (state IN ('joined', 'invited', 'gone')),
     by TEXT NOT NULL,
@@ -89,6 +91,10 @@ CREATE TABLE member (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX member_account ON member (account_id);
+
+CREATE INDEX member_folded ON member (room_id, folded);
+
+CREATE UNIQUE INDEX member_owner ON member (room_id) WHERE role = 'owner';
 
 -- Only server-key rooms have these; the server can read those rooms, and everybody in them is shown so.
 -- since: the seq from which on it is in force.
