@@ -28,6 +28,11 @@ class KeyWatch:
     _asked: dict[str, set[str]] = field(init=False, factory=dict)
     """The same the other way round."""
 
+    @property
+    def asking(self) -> int:
+        """How many accounts' keys somebody who is here has asked for."""
+        return len(self._askers)
+
     def asked(self, asker: str, users: Iterable[str]) -> None:
         """``asker`` has been told the keys of ``users``."""
         for user in map(folded, users):

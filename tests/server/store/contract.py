@@ -516,6 +516,11 @@ class StoreContract:
                 }
             ],
             "removed_messages": [{"conversation": LOBBY_KEY, "seq": 1, "ulid": ulid(0), "time": NOW}],
+            "identity_keys": [],
+            "device_keys": [],
+            "inbox": [],
+            "parcels_waiting_for_others": [],
+            "key_backup": [],
         }
         self.assertEqual(found, wanted)
 
