@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from encchat.wire import (
     Ack,
     Admin,
+    Answer,
     Ban,
+    Calls,
     Commands,
     Connect,
     Conversations,
     Devices,
+    Goodbye,
     Request,
     Send,
     SetPresence,
@@ -19,6 +22,7 @@ from encchat.wire import (
     Sync,
     Users,
 )
+from tests.envelopes import content
 from tests.hostile.connections import Guest
 from tests.hostile.ground import Ground
 
@@ -30,6 +34,8 @@ Fields = Callable[[int], Mapping[str, object]]
 FLOODS: dict[str, tuple[type[Request], Fields]] = {
     "messages": (Send, lambda n: {"conversation": "lobby", "ulid": f"{n:026d}", "body": "flood"}),
     "long-messages": (Send, lambda n: {"conversation": "lobby", "ulid": f"{n:026d}", "body": "x" * 16_000}),
+    "direct-messages": (Send, lambda n: {"conversation": "@anna", "ulid": f"{n:026d}", **content("@anna", "flood")}),
+    "plain-messages": (Send, lambda n: {"conversation": "@anna", "ulid": f"{n:026d}", "body": "no envelope"}),
     "users": (Users, lambda n: {}),
     "status": (Status, lambda n: {"user": f"nobody{n}"}),
     "presence": (SetPresence, lambda n: {"presence": ("FREE", "AWAY")[n % 2]}),
@@ -39,6 +45,9 @@ FLOODS: dict[str, tuple[type[Request], Fields]] = {
     "ack": (Ack, lambda n: {"conversation": "lobby", "seq": n}),
     "devices": (Devices, lambda n: {}),
     "calls": (Connect, lambda n: {"user": "anna"}),
+    "hang-ups": (Goodbye, lambda n: {}),
+    "answers": (Answer, lambda n: {"user": "anna"}),
+    "policies": (Calls, lambda n: {"policy": ("ask", "auto")[n % 2]}),
     "moderation": (Ban, lambda n: {"target": "anna"}),
     "confirmations": (Admin, lambda n: {"password": f"a guess, number {n}"}),
 }
