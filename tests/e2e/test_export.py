@@ -91,8 +91,8 @@ class Files(SynchronousTestCase):
             ("passes", limits.MAX_UNWRAP_PASSES),
             ("lanes", limits.MAX_UNWRAP_LANES),
         ):
-            self.assertIn("damaged", text_of(self, forged(**{field: limit + 1})))
-        self.assertIn("damaged", text_of(self, forged(lanes=9, memory=71)))
+            self.assertIn("keys is damaged", text_of(self, forged(**{field: limit + 1})))
+        self.assertIn("keys is damaged", text_of(self, forged(lanes=9, memory=71)))
         self.assertIn("passphrase is not", text_of(self, forged(lanes=8, memory=64)))
         self.assertIn("passphrase is not", text_of(self, forged(passes=limits.MAX_UNWRAP_PASSES)))
 

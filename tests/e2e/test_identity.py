@@ -189,6 +189,13 @@ class Hostile(SynchronousTestCase):
         for algorithm in ALGORITHMS:
             self.assertFalse(usable(wire.Identity(algorithm=algorithm, key=key)))
 
+    def test_a_key_has_one_spelling(self) -> None:
+        """The same RSA key as PKCS #1 is none: two spellings would be two fingerprints of one key."""
+        numbers = rsa.generate_private_key(65_537, 3_072).public_key()
+        self.assertTrue(usable(wire.Identity(algorithm="rsa", key=in_der(numbers))))
+        other = to_base64(numbers.public_bytes(Encoding.DER, PublicFormat.PKCS1))
+        self.assertFalse(usable(wire.Identity(algorithm="rsa", key=other)))
+
     def test_a_devices_signature_is_verified_by_its_ed25519_key(self) -> None:
         """The key as it stands in `wire.DeviceKeys`."""
         key = identity("alice")

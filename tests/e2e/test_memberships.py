@@ -169,6 +169,16 @@ class Lies(SynchronousTestCase):
             verdict = verified_members(state, "bob", keys, removed={"carol": seq})
             self.assertEqual(sorted_out(verdict), expected)
 
+    def test_whoever_left_is_believed_no_more_for_having_been_known(self) -> None:
+        """A member, or the owner whose opening the server shows again; nor do they let anybody in."""
+        state = room(
+            invited("bob", "alice"), Member(user="carol", role="member", state="joined"), invited("eve", "carol")
+        )
+        verdict = verified_members(state, "bob", keys, known=["alice", "carol"], removed={"carol": 6})
+        self.assertEqual(sorted_out(verdict), ("alice bob", "", "carol eve"))
+        verdict = verified_members(state, "bob", keys, removed={"alice": 6, "carol": 6})
+        self.assertEqual(sorted_out(verdict), ("bob", "", "alice carol eve"))
+
     def test_the_root_a_client_joined_under_is_not_changed_by_the_server(self) -> None:
         """What it has kept counts, not what it is shown."""
         state = room(invited("bob", "alice"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 import vodozemac
 from attrs import evolve
@@ -93,8 +91,10 @@ class Messages(SynchronousTestCase):
         self.assertEqual(len(payload.padded(b"x" * MAX_PAYLOAD)), MAX_PAYLOAD)
         self.assertEqual(len(payload.padded(b"x" * (MAX_PAYLOAD - 1))), MAX_PAYLOAD)
         self.assertRaises(UsageError, payload.padded, b"x" * (MAX_PAYLOAD + 1))
-        fits = json.dumps({"text": "x" * MAX_BODY}).encode().ljust(MAX_PAYLOAD + PADDING)
-        self.assertEqual(reason(self, payload.parse, fits), "broken")
+        data = payload.build(DIRECT, HELLO, "alice", "D1", None)
+        self.assertEqual(payload.parse(data.ljust(MAX_PAYLOAD)).text, "hello")
+        self.assertEqual(reason(self, payload.parse, data.ljust(MAX_PAYLOAD + PADDING)), "broken")
+        self.assertEqual(reason(self, payload.parse, data + b" "), "broken")
 
     def test_a_text_has_a_limit(self) -> None:
         """`MAX_BODY` characters are parsed, one more is not."""
