@@ -428,6 +428,9 @@ MAX_OUTBOX: Final = 10_000
 MAX_UNOPENED: Final = 10_000
 """Messages that wait for their key: as many as a long holiday brings; the first of more stay ciphertext."""
 
+MAX_STALE: Final = 3
+"""Times a message goes out again at once because the room's key was replaced meanwhile; then it waits a while."""
+
 SEAL_SLICE: Final = 100
 """Messages the client encrypts before it does something else: some ten milliseconds."""
 

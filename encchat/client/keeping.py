@@ -14,7 +14,10 @@ from encchat.client.store.vault import Vault
 from encchat.errors import StoreLockedError
 from encchat.limits import MAX_UNLOCK_TRIES
 
-_WITHOUT: Final = "what comes is shown, but nothing of it is kept here and it comes again next time"
+_WITHOUT: Final = (
+    "only the lobby can be read and written to, for there are no end-to-end keys; nothing is kept, and what comes now"
+    " comes again next time"
+)
 _LOCKED: Final = "another encchat-client has the messages of {user} open: " + _WITHOUT
 _CLOSED: Final = "the messages kept here stay locked without the password: " + _WITHOUT
 _NONE: Final = "without the password nothing can be sealed: " + _WITHOUT

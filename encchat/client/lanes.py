@@ -30,7 +30,7 @@ from encchat.errors import (
     StaleKeyError,
     ThrottledError,
 )
-from encchat.limits import SEAL_SLICE
+from encchat.limits import MAX_STALE, SEAL_SLICE
 
 TRANSIENT: Final = frozenset(
     error.code for error in (InternalError, OverloadedError, ThrottledError, NotPreparedError, StaleKeyError)
@@ -49,6 +49,8 @@ class Pending:
     done: Done | None
     scheme: str = "none"
     flying: bool = False
+    stale: int = 0
+    """How often it came under a key that was replaced meanwhile."""
 
 
 @define(eq=False)
@@ -213,6 +215,16 @@ class Lanes:
     def _landed(self, pending: Pending, answer: Answer) -> None:
         pending.flying = False
         if isinstance(answer, wire.Error) and answer.code in TRANSIENT:
-            self._lane(pending.message.conversation).stuck = True
+            self._put_back(pending, answer.code == StaleKeyError.code)
         else:
             self._answered(pending, answer)
+
+    def _put_back(self, pending: Pending, stale: bool) -> None:
+        """Refused for a while; under the key of now it can go at once, unless that happens again and again."""
+        lane = self._lane(pending.message.conversation)
+        pending.stale += stale
+        if stale and pending.stale <= MAX_STALE and not lane.stuck:
+            lane.waiting.append(pending)
+            self._start(lane)
+        else:
+            lane.stuck = True

@@ -87,7 +87,15 @@ class Privacy:
         self._unopened = UnopenedMessages(self._ledger)
         if self._ledger.store.durable:
             self._unopened.load()
-            self.machine = Machine(self._ledger, self._ask, self._tell, self._clock, self._random, self._ulid)
+            self.machine = Machine(
+                self._ledger,
+                self._ask,
+                self._tell,
+                self._clock,
+                self._random,
+                self._ulid,
+                look_up=self._look_up,
+            )
 
     # The connection's life ----------------------------------------------------------------------
     @property
@@ -195,6 +203,17 @@ class Privacy:
         if session:
             return session_conversation(self.user, partner, session.decode())
         return direct_conversation(self.user, partner)
+
+    def _look_up(self, id: str) -> e2e.Conversation | None:
+        """The conversation that end-to-end encryption knows by ``id``, as it is now."""
+        kind, _, rest = id.partition(":")
+        if kind == "room":
+            return self.rooms.of_id(id)
+        if kind == "session":
+            return session_conversation(self.user, self.partner, rest) if self.partner else None
+        me = names.folded(self.user)
+        others = [name for name in rest.split(":") if name != me] or [me]
+        return direct_conversation(self.user, others[0])
 
     # What is opened -----------------------------------------------------------------------------
     def opened(self, message: StoredMessage, *, missed: bool) -> StoredMessage:
