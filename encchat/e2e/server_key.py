@@ -102,6 +102,7 @@ class ServerKey:
     host: Host | None = field(init=False, default=None)
     _latest: dict[str, _Latest] = field(init=False, factory=dict)
     _asking: set[str] = field(init=False, factory=set)
+    _failed: dict[str, EncchatError] = field(init=False, factory=dict)
 
     @property
     def name(self) -> str:
@@ -118,6 +119,7 @@ class ServerKey:
         self.host = host
         self._latest.clear()
         self._asking.clear()
+        self._failed.clear()
         host.publish_rsa(device_rsa(host.keep))
 
     def prepare_step(self, conversation: Conversation) -> Step:
@@ -126,10 +128,13 @@ class ServerKey:
             return "ready"
         if conversation.id not in self._asking:
             self._asking.add(conversation.id)
+            self._failed.pop(conversation.id, None)
             self._host.ask(
                 wire.GetRoomKey, lambda answer: self._take_latest(conversation, answer), room=conversation.name
             )
-        # A client that is not connected, or a test, is answered at once.
+        # Where there is no connection the answer comes at once, before anybody waits to be resumed.
+        if (error := self._failed.pop(conversation.id, None)) is not None:
+            raise error
         return "ready" if self._version(conversation) is not None else "waiting"
 
     def encrypt(self, conversation: Conversation, ulid: str, payload: bytes) -> str:
@@ -212,6 +217,8 @@ class ServerKey:
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.RoomKey) and error is None:
             devices = tuple(self._host.devices_of(conversation))
             self._latest[conversation.id] = _Latest(answer.result.version, conversation.version, devices)
+        elif error is not None:
+            self._failed[conversation.id] = error
         self._host.resume(conversation, error)
 
     def _take(self, room: str, answer: wire.Ok | wire.Error) -> EncchatError | None:

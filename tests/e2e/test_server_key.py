@@ -117,8 +117,14 @@ class Keys(Case):
     def test_a_lost_connection_is_told_to_the_machine(self) -> None:
         """And the key is asked for again at the next try."""
         self.server.refuses = wire.Error(id=1, code="not-connected", text="gone")
-        self.alice.scheme.prepare_step(self.world.conversation())
+        self.assertRaises(NotConnectedError, self.alice.prepare)
         self.assertIsInstance(self.alice.resumed[0], NotConnectedError)
+        self.server.is_slow = True
+        self.assertEqual(self.alice.scheme.prepare_step(self.world.conversation()), "waiting")
+        done, answer = self.server.late.pop()
+        done(answer)
+        self.assertIsInstance(self.alice.resumed[1], NotConnectedError)
+        self.server.is_slow = False
         self.server.refuses = None
         self.assertEqual(self.alice.scheme.prepare_step(self.world.conversation()), "ready")
 
