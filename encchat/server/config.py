@@ -22,7 +22,6 @@ from encchat.secure import DEFAULT_OFFER
 from encchat.server.logs import LogFormat
 from encchat.server.settings import LogLevelName, Settings
 from encchat.wire import Registration
-from encchat.wire.values import Scheme
 
 
 @frozen
@@ -44,7 +43,9 @@ _NOTICE: Final = Shape(
 _TEXTS: Final = Shape(tuple[str, ...], "a list of texts")
 _NAMES: Final = Shape(Annotated[tuple[str, ...], Meta(min_length=1)], "a list of at least one name")
 _SCHEMES: Final = Shape(
-    Annotated[tuple[Annotated[Scheme, Meta(pattern="^(?!(?:none|event)$)")], ...], Meta(min_length=1)],
+    Annotated[
+        tuple[Annotated[str, Meta(pattern="^(?!(?:none|event)$)[a-z][a-z0-9-]{0,31}$")], ...], Meta(min_length=1)
+    ],
     "a list of at least one scheme (a-z, 0-9, -), among them neither none nor event",
 )
 _PORT: Final = Shape(Annotated[int, Meta(ge=0, le=65_535)], "a whole number from 0 to 65535")

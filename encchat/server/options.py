@@ -54,6 +54,10 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         """Offer this cipher suite, and no others than those named. May be repeated."""
         self._repeated.setdefault("suite", []).append(name)
 
+    def opt_schemes(self, name: str) -> None:
+        """Allow this end-to-end scheme outside the lobby, and none but those named. May be repeated."""
+        self._repeated.setdefault("schemes", []).append(name)
+
     def opt_version(self) -> None:
         """Show the version and leave."""
         from encchat import __version__
