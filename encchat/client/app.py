@@ -21,6 +21,7 @@ from encchat.client.files import Files, LocalFiles
 from encchat.client.login import Credentials
 from encchat.client.options import Options
 from encchat.client.runner import Runner
+from encchat.client.schemes import find_schemes
 from encchat.client.store.keyring import find_keyring
 from encchat.errors import (
     ConfigurationError,
@@ -67,6 +68,7 @@ class App:
             classic=self._options.classic,
             interactive=self._on_terminal,
             files=self._files,
+            schemes=lambda: find_schemes(self._options.insecure_teaching_scheme),
         )
         self._face.set_completions(lambda typed: [Completion(row.word, row.help) for row in self._core.complete(typed)])
 

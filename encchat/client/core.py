@@ -34,7 +34,7 @@ received one is kept and the cursor moved before it is shown and acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -59,7 +59,9 @@ from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
 from encchat.client.trust_actions import TrustActions
 from encchat.client.typed import TypedAhead, is_goodbye, is_quit, run_line
 from encchat.client.world import World
+from encchat.e2e.interfaces import Scheme
 from encchat.e2e.machine import Machine
+from encchat.e2e.schemes import default_schemes
 from encchat.errors import (
     EncchatError,
     MalformedRequestError,
@@ -79,7 +81,7 @@ class ClientCore:
 
     ``clock`` gives seconds since 1970 UTC, ``random(n)`` n random bytes. ``classic``: take the bare words of older
     chats. ``interactive``: a person sits there, who need not wait to leave. ``store`` can be another one by `use`,
-    before the first login. ``files`` are those that commands may read and write.
+    before the first login. ``files`` are those that commands may read and write, ``schemes`` makes the ways to encrypt.
     """
 
     _clock: Callable[[], float]
@@ -88,6 +90,7 @@ class ClientCore:
     interactive: bool = False
     _store: Store = field(factory=MemoryStore)
     files: Files = field(factory=NoFiles)
+    _schemes: Callable[[], Iterable[Scheme]] = default_schemes
     state: State = field(init=False, default=State.STARTING)
     ending: Ending = field(init=False, default=Ending.STAYING)
     _requests: Requests = field(init=False, factory=Requests)
@@ -126,6 +129,7 @@ class ClientCore:
             self.new_ulid,
             self.trust_actions.tell,
             self._show_message,
+            self._schemes,
         )
         self._mail = Mail(
             self._ledger,

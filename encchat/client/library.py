@@ -23,6 +23,7 @@ from encchat.client.home import Home
 from encchat.client.login import Credentials, error_from
 from encchat.client.requests import Answer
 from encchat.client.runner import Patience, Runner
+from encchat.client.schemes import find_schemes
 from encchat.client.store.keyring import find_keyring
 from encchat.errors import NotConnectedError, OverloadedError, PinMismatchError, UsageError
 from encchat.limits import MAX_DEVICE_NAME, MAX_UNREAD_EVENTS
@@ -60,7 +61,7 @@ class Client:
     _early: deque[ScreenEvent] = field(init=False, factory=lambda: deque(maxlen=MAX_UNREAD_EVENTS))
 
     def __attrs_post_init__(self) -> None:
-        self._core = ClientCore(time.time, os.urandom)
+        self._core = ClientCore(time.time, os.urandom, schemes=find_schemes)
 
     @property
     def user(self) -> str:

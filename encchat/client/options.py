@@ -45,6 +45,7 @@ class Options:
     password_file: str | None
     forget_device: bool
     recovery_file: str | None = None
+    insecure_teaching_scheme: bool = False
 
     def patience(self, terminal: bool) -> Patience:
         """How long to go on trying; ``--retry`` counts before and after the first login."""
@@ -116,6 +117,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--recovery-file", metavar="FILE", help="write the recovery phrase of a new account there, do not show it"
     )
+    made.add_argument(
+        "--insecure-teaching-scheme",
+        action="store_true",
+        help="know the broken scheme for teaching; never talk under it",
+    )
     made.add_argument("--forget-device", action="store_true", help="log in, remove this device's key, leave")
     made.add_argument("--version", action="version", version=f"encchat {encchat.__version__}")
     return made
@@ -150,4 +156,5 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         password_file=found.password_file,
         forget_device=found.forget_device,
         recovery_file=found.recovery_file,
+        insecure_teaching_scheme=found.insecure_teaching_scheme,
     )

@@ -13,7 +13,7 @@ missed finds its keys here: `start` tells when that is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -52,7 +52,8 @@ Shows = Callable[[StoredMessage, bool], None]
 class Privacy:
     """See the module's theory of operation.
 
-    ``tell_others`` shows what the machine tells, ``show_message`` a message that was opened late.
+    ``tell_others`` shows what the machine tells, ``show_message`` a message that was opened late,
+    ``schemes`` makes new ones for a machine.
     """
 
     _ledger: Ledger
@@ -62,6 +63,7 @@ class Privacy:
     _ulid: Callable[[], str]
     _tell_others: Callable[[e2e.Effect], None]
     _show_message: Shows
+    _schemes: Callable[[], Iterable[e2e.Scheme]]
     user: str = field(init=False, default="")
     partner: str = field(init=False, default="")
     """Whom this client is in a session with."""
@@ -94,7 +96,8 @@ class Privacy:
                 self._clock,
                 self._random,
                 self._ulid,
-                look_up=self._look_up,
+                self._schemes(),
+                self._look_up,
             )
 
     # The connection's life ----------------------------------------------------------------------

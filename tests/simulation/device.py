@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+import msgspec
 from attrs import define, field, frozen
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -13,7 +14,7 @@ from encchat.client import events
 from encchat.client.connection import ClientConnection
 from encchat.client.core import ClientCore, State
 from encchat.client.requests import Answer
-from encchat.errors import StoreError
+from encchat.errors import EncchatError, StoreError
 from encchat.limits import SYNC_AGAIN_SECONDS
 from tests.simulation.network import Crashed, End
 from tests.simulation.storage import Storage
@@ -34,11 +35,12 @@ Reach = Callable[["Device", SkewedClock, Connection], "End | None"]
 
 @frozen
 class Typed:
-    """A message somebody typed; ``kept`` once the client had taken it into its outbox."""
+    """A message somebody typed; ``kept`` once the client had taken it into its outbox, as ``ulid``."""
 
     conversation: str
     body: str
     kept: bool
+    ulid: str = ""
 
 
 @define(eq=False)
@@ -65,7 +67,9 @@ class Device:
     shown: list[events.ScreenEvent] = field(init=False, factory=list)
     typed: list[Typed] = field(init=False, factory=list)
     clock: SkewedClock | None = field(init=False, default=None)
+    sent: dict[str, dict[str, str]] = field(init=False, factory=dict)
     _asking_again: bool = field(init=False, default=False)
+    _working: bool = field(init=False, default=False)
 
     @property
     def key(self) -> bytes:
@@ -93,7 +97,7 @@ class Device:
         if self.core is None:
             self.clock = SkewedClock(self._clock, self.error)
             self.core = ClientCore(self.clock.seconds, self._random.randbytes, store=self.storage)
-            self._asking_again = False
+            self._asking_again = self._working = False
             self._connect()
 
     def crash(self) -> None:
@@ -120,15 +124,18 @@ class Device:
         core = self.core
         if core is None:
             return
-        errors = len(self._errors())
+        errors, ulid = len(self._errors()), ""
         try:
-            core.say("", conversation, body)
+            ulid = core.say("", conversation, body)
             self._pump(core)
         except (Crashed, StoreError):
-            self.typed.append(Typed(conversation, body, kept=False))
+            self.typed.append(Typed(conversation, body, kept=False, ulid=ulid))
             self.crash()
+        except EncchatError as error:  # as typed lines are: it is said, and not taken
+            core.show_error(error.code, error.text)
+            self.typed.append(Typed(conversation, body, kept=False))
         else:
-            self.typed.append(Typed(conversation, body, kept=len(self._errors()) == errors))
+            self.typed.append(Typed(conversation, body, kept=len(self._errors()) == errors, ulid=ulid))
 
     def resend(self) -> bool:
         """Send the last accepted message again, as if its answer had been lost; False if there is none."""
@@ -136,10 +143,9 @@ class Device:
         sent = [event for event in self.shown[-20:] if isinstance(event, events.Sent)]
         if core is None or core.state is not State.READY or not sent:
             return False
-        bodies = {ulid: body for rows in self.storage.rows().values() for _, _, ulid, body in rows}
-        if sent[-1].ulid not in bodies:
+        again = self.sent.get(sent[-1].ulid)
+        if again is None:
             return False
-        again = {"conversation": sent[-1].conversation, "ulid": sent[-1].ulid, "body": bodies[sent[-1].ulid]}
         for _ in range(2):
             core.request(wire.Send, lambda answer: self._resent(sent[-1], answer), **again)
         self._guarded(lambda: self._pump(core))
@@ -190,12 +196,30 @@ class Device:
         if core is not self.core:
             return
         lines = core.lines_to_send()
+        self._remember(lines)
+        if core.busy and not self._working and self.clock is not None:
+            self._working = True
+            self.clock.callLater(0, self._guarded, lambda: self._work(core))
         if lines and self.connection is not None:
             self.connection.send_lines(lines)
         self.shown += core.events_to_show()
         if core.sync_refused and not self._asking_again and self.clock is not None:
             self._asking_again = True
             self.clock.callLater(SYNC_AGAIN_SECONDS, self._ask_again, core)
+
+    def _remember(self, lines: list[bytes]) -> None:
+        """What was sent last, to be sent again."""
+        for line in lines:
+            if b'"type":"send"' in line:
+                asked = msgspec.json.decode(line, type=wire.Send)
+                fields = {"conversation": asked.conversation, "body": asked.body, "scheme": asked.scheme}
+                self.sent = {asked.ulid: {"ulid": asked.ulid, **fields}}
+
+    def _work(self, core: ClientCore) -> None:
+        self._working = False
+        if core is self.core:
+            core.work()
+            self._pump(core)
 
     def _ask_again(self, core: ClientCore) -> None:
         self._asking_again = False
