@@ -243,6 +243,9 @@ class Host(Protocol):
     def publish_rsa(self, key: str) -> None:
         """Publish this device's RSA key (`wire.DeviceKeys.rsa`), at each login the same until another is given."""
 
+    def learn(self, conversation: Conversation, user: str) -> None:
+        """Ask for the devices of ``user`` if they are not known; `devices_of` has them some time later."""
+
     def renew_session(self, conversation: Conversation, device: Device) -> None:
         """Make a fresh Olm session with a device whose messages cannot be decrypted (rate limited)."""
 

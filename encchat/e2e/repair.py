@@ -168,11 +168,16 @@ class Repair:
         where = self.host.conversation(missing.conversation)
         if where is None:
             return
+        if self.host.device_of(session.user, session.device) is None:
+            self.host.learn(where, session.user)
         request = Request(session.user, session.device, session.id, missing.indexes[0])
         whom = [each for each in self.host.devices_of(where) if _owns(each, session) or self._is_own(each)]
         for start in range(0, len(whom), limits.MAX_PARCELS):
             part = whom[start : start + limits.MAX_PARCELS]
-            self.host.send_parcels(where, [(each, letters.REQUEST, letters.written(request)) for each in part])
+            parcels = [(each, letters.REQUEST, letters.written(request)) for each in part]
+            for each in self.host.send_parcels(where, parcels):
+                # There is an Olm session by the time it is asked again.
+                self.host.renew_session(where, each)
 
     def _asked_of(self, id: str, sender: Device, conversation: str) -> Session | None:
         """The missing session of that id that ``sender`` may answer for."""

@@ -123,6 +123,7 @@ class TestHost:
     sent: list[Parcel] = field(factory=list)
     slices: list[int] = field(factory=list)
     renewed: list[Device] = field(factory=list)
+    learned: list[str] = field(factory=list)
     resumed: list[EncchatError | None] = field(factory=list)
     rsa: str = ""
     identity: IdentityKey | None = None
@@ -178,6 +179,9 @@ class TestHost:
         self.sent.extend(went)
         self.slices.append(len(made))
         return [parcel.to for parcel in made if parcel.to in self.world.keyless]
+
+    def learn(self, conversation: Conversation, user: str) -> None:
+        self.learned.append(user)
 
     def renew_session(self, conversation: Conversation, device: Device) -> None:
         self.renewed.append(device)

@@ -142,6 +142,28 @@ class Repairs(Case):
         self.wait()
         self.assertEqual(self.bob.open(said), "lost")
 
+    def test_a_sender_there_is_no_olm_session_with_is_reached_by_the_next_request(self) -> None:
+        """A fresh session is begun for it."""
+        said = self.lost()
+        self.refused(self.bob, said)
+        self.world.keyless.add(self.alice.me)
+        self.wait()
+        self.assertEqual(self.bob.renewed, [self.alice.me])
+        self.world.keyless.clear()
+        self.wait(5 * limits.REPAIR_FIRST_SECONDS)
+        self.assertEqual(self.bob.open(said), "lost")
+
+    def test_a_sender_whose_devices_are_not_known_is_asked_for(self) -> None:
+        """Its message may be the first thing one hears of it."""
+        said = self.lost()
+        self.refused(self.bob, said)
+        self.world.revoked.add(self.alice.me)
+        self.wait()
+        self.assertEqual(self.bob.learned, ["alice"])
+        self.world.revoked.clear()
+        self.wait(5 * limits.REPAIR_FIRST_SECONDS)
+        self.assertEqual(self.bob.open(said), "lost")
+
     # Who is given keys -------------------------------------------------------------------------
     def test_a_key_is_given_from_the_index_it_was_shared_at(self) -> None:
         """Who came later cannot ask for what was said before."""
