@@ -168,8 +168,13 @@ class DeviceLists:
             done(InternalError("the server's answer about keys is of another kind"))
             return
         said = {folded(each.user): each for each in answer.result.users}
-        users = deque((user, said.get(folded(user)), count) for user, count in seen.items())
-        calm = all(self._changes.get(folded(user), 0) == count for user, count in seen.items())
+        left_out = answer.result.more  # who is missing was left out for length, and is asked for again
+        users = deque(
+            (user, said.get(folded(user)), count)
+            for user, count in seen.items()
+            if folded(user) in said or not left_out
+        )
+        calm = bool(users) and all(self._changes.get(folded(user), 0) == count for user, count in seen.items())
         self._answers.append(_Answer(users, partial(again, rounds if calm else rounds - 1)))
         if len(self._answers) == 1 and len(users) <= DEVICES_SLICE:
             self.work()

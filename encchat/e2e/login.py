@@ -165,6 +165,11 @@ class Login:
             self.state, self.error = "failed", error
             self._settled()
 
+    def keep_up(self) -> None:
+        """Publish more one-time keys, or another fallback key, if that is due."""
+        if not self._uploading and self._keys.due():
+            self.upload()
+
     # Afterwards ----------------------------------------------------------------------------------
     def look(self) -> None:
         """See that the server shows others what it should of this account; catch up with its identity key."""
@@ -198,33 +203,46 @@ class Login:
             self._own.lapse()
             then()
         else:
-            self.fetch(backup.name(*ENTRY), partial(self._caught_up, backup, published, then))
+            self.fetch(backup, partial(self._caught_up, backup, published, then))
 
     def _caught_up(
         self,
         backup: Backup,
         published: Sequence[wire.Identity],
         then: Callable[[], None],
-        entry: wire.BackupEntry | None,
+        exported: bytes | EncchatError,
     ) -> None:
         try:
-            if entry is None:
-                raise RecoveryError("the backup does not have the identity key")
-            self._own.adopt(backup.open(entry)[2], backup, published)
-        except RecoveryError:
+            if isinstance(exported, EncchatError):
+                raise exported
+            self._own.adopt(exported, backup, published)
+        except EncchatError:
             self._own.lapse()
             self.tell_unvouched()
         then()
 
-    def fetch(self, name: str, then: Callable[[wire.BackupEntry | None], None]) -> None:
-        """Get an entry of the backup; None if it is not there."""
-        self._ask(wire.GetBackup, partial(_fetched, name, then), name=name)
+    def fetch(self, backup: Backup, then: Callable[[bytes | EncchatError], None]) -> None:
+        """Get the identity key out of the backup, as `IdentityKey.export` gave it."""
+        name = backup.name(*ENTRY)
+        self._ask(wire.GetBackup, partial(_fetched, backup, name, then), name=name)
 
 
-def _fetched(name: str, then: Callable[[wire.BackupEntry | None], None], answer: wire.Ok | wire.Error) -> None:
-    page = answer.result if isinstance(answer, wire.Ok) else None
-    entries = page.entries if isinstance(page, wire.BackupPage) else []
-    then(next((each for each in entries if each.name == name), None))
+def _fetched(
+    backup: Backup, name: str, then: Callable[[bytes | EncchatError], None], answer: wire.Ok | wire.Error
+) -> None:
+    if isinstance(answer, wire.Error):
+        then(error_of(answer))
+        return
+    entries = answer.result.entries if isinstance(answer.result, wire.BackupPage) else []
+    entry = next((each for each in entries if each.name == name), None)
+    try:
+        if entry is None:
+            raise RecoveryError("the backup has nothing under these words: they are another account's, or mistyped")
+        exported = backup.open(entry)[2]
+    except RecoveryError as error:
+        then(error)
+    else:
+        then(exported)
 
 
 def _ignored(answer: wire.Ok | wire.Error) -> None:

@@ -103,11 +103,11 @@ class Own:
         return chain[len(published) :] if same else []
 
     # A key that follows --------------------------------------------------------------------------
-    def propose(self, algorithm: wire.Algorithm) -> wire.Identity:
-        """Make the key that is to follow."""
+    def propose(self, algorithm: wire.Algorithm) -> tuple[IdentityKey, wire.Identity]:
+        """Make the key that is to follow, and what is published of it."""
         key, public = self.required.successor(self.user, algorithm, self._random)
         self._keep.put(_KIND, _NEXT, msgspec.msgpack.encode(_Next(key.export(), public)))
-        return public
+        return key, public
 
     def promote(self, published: Sequence[wire.Identity]) -> bool:
         """Put the proposed key in force if it is what is published last; whether it was."""
@@ -159,7 +159,11 @@ class Own:
         """The identity key for the backup."""
         if self.identity is None or self.backup is None:
             return None
-        return self.backup.seal(*ENTRY, self.identity.export(), self._random)
+        return self.sealed(self.identity, self.backup)
+
+    def sealed(self, key: IdentityKey, backup: Backup) -> wire.BackupEntry:
+        """That key as an entry of the backup."""
+        return backup.seal(*ENTRY, key.export(), self._random)
 
     def _put(self, key: IdentityKey, backup: Backup | None) -> None:
         self.identity, self.backup = key, backup

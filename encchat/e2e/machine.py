@@ -1,0 +1,510 @@
+"""End-to-end encryption of one account on one device: everything behind one face, for the client's core.
+
+Theory of operation. The core gives the machine a store (`Keep`) whose changes are committed with the core's own, before
+any line asked for in the same turn leaves; requests (`Ask`); and takes effects. Underneath stand, each in its module:
+the device's Olm keys (`account`), Olm sessions (`olm`, `claims`), parcels out (`post`) and in (`arrivals`), lists of
+devices (`devices`) and trust in who vouches for them (`trust`), the account's identity key (`own`), what a login does
+(`login`), what comes before a message (`preparing`), the schemes, and verification (`people`). To the schemes the
+machine is their `Host`.
+
+Nothing here waits. Long work is done in slices by `work`, which is called again while it says that more is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from encchat import wire
+from encchat.e2e import export, payload
+from encchat.e2e.account import OwnKeys
+from encchat.e2e.arrivals import Arrivals
+from encchat.e2e.backup import ENTRY as HISTORY
+from encchat.e2e.backup import fetch
+from encchat.e2e.base64s import to_base64
+from encchat.e2e.calls import Calls
+from encchat.e2e.claims import Claims
+from encchat.e2e.devices import DeviceLists, same_identity
+from encchat.e2e.identity import IdentityKey
+from encchat.e2e.interfaces import (
+    Ask,
+    Content,
+    Conversation,
+    Decrypted,
+    Device,
+    Done,
+    Keep,
+    Opened,
+    Policy,
+    Scheme,
+    Step,
+    Tell,
+    Trust,
+    Warned,
+)
+from encchat.e2e.login import Login
+from encchat.e2e.megolm import Megolm
+from encchat.e2e.olm import OlmSessions
+from encchat.e2e.opening import KEYS, Opening
+from encchat.e2e.own import Own
+from encchat.e2e.payload import Parcel
+from encchat.e2e.people import IDENTITY, SAS, People
+from encchat.e2e.post import Post
+from encchat.e2e.preparing import Preparations
+from encchat.e2e.recovery import Backup
+from encchat.e2e.renewing import KIND as RENEWED
+from encchat.e2e.renewing import Renewals
+from encchat.e2e.schemes import default_schemes
+from encchat.e2e.trust import TrustStore
+from encchat.envelopes import MEGOLM, OLM
+from encchat.errors import EncchatError, NotPreparedError, RecoveryError, UndecryptableError, UsageError
+from encchat.names import folded
+
+LookUp = Callable[[str], Conversation | None]
+"""The conversation of an id as it is now, for schemes that have to know who is in it; None: not in it, or not known."""
+
+
+def _unknown(id: str) -> None:
+    return None
+
+
+class Machine:
+    """See the module's theory of operation. ``schemes``: those besides ``olm``, new ones for this machine."""
+
+    def __init__(
+        self,
+        keep: Keep,
+        ask: Ask,
+        tell: Tell,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+        ulid: Callable[[], str],
+        schemes: Iterable[Scheme] | None = None,
+        look_up: LookUp = _unknown,
+    ) -> None:
+        self.user = self.device = ""
+        self.keep, self.ask, self.tell = keep, ask, tell
+        self.clock, self.random, self.ulid = clock, random, ulid
+        self._look_up = look_up
+        self._schemes = {each.name: each for each in (default_schemes() if schemes is None else schemes)}
+        self._conversations: dict[str, Conversation] = {}
+        self._readers: dict[str, tuple[Conversation, int, tuple[Device, ...]]] = {}
+        self._trust = TrustStore(keep)
+        self._own = Own(keep, random, self._trust)
+        self._keys = OwnKeys(keep, random, clock)
+        self._sessions = OlmSessions(keep, random, self._keys)
+        self._post = Post(keep, ask, tell, ulid)
+        self._lists = DeviceLists(keep, self._trust, ask, tell)
+        self._claims = Claims(ask, tell, clock, self._sessions)
+        self._calls = Calls(self._sessions, self._claims)
+        self._renewals = Renewals(keep, clock, self._claims, self._tell_renewed)
+        self._login = Login(ask, tell, self._own, self._keys, self._lists, self._restored, self._settled)
+        self._arrivals = Arrivals(keep, ask, self._lists, self._sessions, self._me, self._deliver, self._failed)
+        self._opening = Opening(keep, tell, self._trust, self._lists, self._decrypt, self._my_address)
+        self._preparations = Preparations(
+            self, self._login, self._own, self._lists, self._trust, self._claims, self._begin
+        )
+        self._people = People(
+            ask,
+            tell,
+            clock,
+            random,
+            ulid,
+            self._own,
+            self._lists,
+            self._trust,
+            self._login,
+            self._send_to,
+            self._bring_back,
+        )
+
+    # The connection's life -----------------------------------------------------------------------
+    def start(self, user: str, device: str) -> None:
+        """Logged in as that device: load or make everything, upload, read the inbox."""
+        self.user, self.device = user, device
+        self._lists.me = user
+        self._lists.lost()
+        self._own.load(user)
+        for scheme in self._schemes.values():
+            scheme.start(self)
+        self._begin()
+
+    def lost(self) -> None:
+        """The connection is gone; what was asked has been answered by that."""
+        self._login.lost()
+        self._lists.lost()
+        self._claims.lost()
+        self._post.lost()
+        self._arrivals.lost()
+        self._preparations.lost()
+
+    def work(self) -> bool:
+        """Do one slice, at most some 50 ms, of what is left; whether more is left."""
+        if self._lists.work() or self._arrivals.work() or self._preparations.work():
+            return True
+        if self._login.state != "ready":
+            return False
+        self._people.expire()
+        self._login.keep_up()
+        left = [scheme.work() for scheme in self._schemes.values()]
+        return any(left)
+
+    def keys_changed(self, user: str) -> None:
+        """The server says that somebody's identity or devices are others: look, if it is anybody who is known here."""
+        self._lists.changed(user)
+        if self._login.state != "ready":
+            return
+        if folded(user) == folded(self.user):
+            self._login.look()
+        elif self._trust.state(user) is not None:
+            self._lists.ensure(f"@{user}", [user], _nothing)
+
+    def receive(self, item: wire.InboxItem) -> None:
+        """A parcel for this device, pushed by the server; `work` opens it."""
+        self._arrivals.receive(item)
+
+    # Messages ------------------------------------------------------------------------------------
+    def prepare(self, conversation: Conversation, done: Done) -> None:
+        """Make ready to encrypt; ``done`` is called exactly once, maybe at once.
+
+        `NotConnectedError`: try again after the next `start`. `KeyChangedError`, `UntrustedError`, `NoKeysError`,
+        `IdentityMissingError`: a person has to do something. Others: what the server refused.
+        """
+        self._conversations[conversation.id] = conversation
+        self._post.resend()
+        self._preparations.prepare(conversation, done)
+
+    def encrypt(self, conversation: Conversation, content: Content) -> tuple[str, str]:
+        """Scheme and body; `NotPreparedError` if `prepare` is due, `UsageError` if the text is too long."""
+        if not self._preparations.is_prepared(conversation):
+            raise NotPreparedError(f"the keys for {conversation.name} have to be prepared")
+        if conversation.scheme == OLM:
+            devices, build = self.devices_of(conversation), partial(self._built, conversation, content)
+            return OLM, self._calls.encrypt(conversation, self.device, devices, build)
+        plaintext = self._built(conversation, content)
+        return conversation.scheme, self._scheme(conversation).encrypt(conversation, content.ulid, plaintext)
+
+    def open(self, conversation: Conversation, said: wire.Message) -> Opened:
+        """What was said; `UndecryptableError` with a reason, and the session `KeyArrived` may tell of."""
+        self._conversations[conversation.id] = conversation
+        return self._opening.open(conversation, said)
+
+    def end_session(self, session: str) -> None:
+        """The session of that id is over: its keys go."""
+        id = f"session:{session}"
+        self._sessions.end(id)
+        self._conversations.pop(id, None)
+        for scheme in self._schemes.values():
+            scheme.end(id)
+
+    def why(self, session: str) -> str:
+        """What is missing to open messages under that key, and what is done about it; empty if nothing is known."""
+        if session.startswith(KEYS):
+            return f"The keys that {session.removeprefix(KEYS)} has published are being asked for."
+        return " ".join(text for scheme in self._schemes.values() if (text := scheme.why(session)))
+
+    # A room's history, keys in files -------------------------------------------------------------
+    def invited(self, conversation: Conversation, user: str) -> None:
+        """This client invites ``user`` now: what the room's setting promises counts from here."""
+        if (megolm := self._megolm) is not None:
+            megolm.handover.invited(conversation, user)
+
+    def hand_over_history(self, conversation: Conversation, user: str) -> int:
+        """``user``, whom this client has invited, has joined: how many keys of the past are on their way."""
+        self._conversations[conversation.id] = conversation
+        return 0 if (megolm := self._megolm) is None else megolm.handover.hand_over(conversation, user)
+
+    def export_keys(self, passphrase: str) -> bytes:
+        """The keys of past messages that are on this device, sealed; see `collect_keys` for all there are."""
+        values = {} if (megolm := self._megolm) is None else megolm.history.exported()
+        return export.seal(values, passphrase, self.random)
+
+    def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
+        """The same, with those that are in the account's backup only."""
+        if (megolm := self._megolm) is None:
+            done(self.export_keys(passphrase))
+        else:
+            megolm.history.collect(partial(self._collected, passphrase, done))
+
+    def import_keys(self, exported: bytes, passphrase: str) -> int:
+        """Take keys from a file; how many open something that could not be opened before; `RecoveryError`."""
+        values = export.unseal(exported, passphrase)
+        return 0 if (megolm := self._megolm) is None else megolm.history.imported(values, "file")
+
+    def _collected(
+        self,
+        passphrase: str,
+        done: Callable[[bytes | EncchatError], None],
+        values: dict[str, bytes] | EncchatError,
+    ) -> None:
+        done(values if isinstance(values, EncchatError) else export.seal(values, passphrase, self.random))
+
+    # Trust, verification, the account's identity key ---------------------------------------------
+    @property
+    def policy(self) -> Policy:
+        """Whose keys are written to."""
+        return self._trust.policy
+
+    @property
+    def vouched(self) -> bool:
+        """Whether this device has the account's identity key, so that others write to it."""
+        return self._own.identity is not None
+
+    def trust_of(self, user: str) -> Trust:
+        """How far somebody's key is believed."""
+        return self._opening.trust_of(user)
+
+    def fingerprint(self, user: str | None = None) -> str:
+        """Somebody's identity key in short; `NoKeysError` if none is known."""
+        return self._people.fingerprint(user)
+
+    def devices(self, user: str) -> Sequence[Device]:
+        """Somebody's vouched devices, as far as they are known here."""
+        return self._lists.of(user)
+
+    def safety_number(self, user: str) -> str:
+        """60 digits in groups of five, the same on both sides; `NoKeysError`, `IdentityMissingError`."""
+        return self._people.safety_number(user)
+
+    def verify(self, user: str) -> None:
+        """Begin to compare keys with ``user``, or take up what the other side has begun."""
+        self._people.verify(user)
+
+    def stop_verifying(self, user: str) -> None:
+        """End that; `UsageError` if nothing is under way."""
+        self._people.stop_verifying(user)
+
+    def verified(self, user: str) -> None:
+        """What was compared was the same."""
+        self._people.verified(user)
+
+    def trust(self, user: str) -> None:
+        """Accept a changed key; `UsageError` if it has not changed."""
+        self._people.accept(user)
+
+    def set_policy(self, policy: Policy) -> None:
+        """Whose keys are written to from now on."""
+        self._people.set_policy(policy)
+
+    def sign_with(self, algorithm: str) -> None:
+        """Make a new identity key: ``ed25519``, ``rsa`` or ``dsa``."""
+        self._people.sign_with(algorithm)
+
+    def recover(self, phrase: str) -> None:
+        """Bring the account's keys here; `RecoveryError` if these are no such words, else told as `Warned`."""
+        self._people.recover(phrase)
+
+    def recovery_phrase(self) -> str:
+        """The words that do so elsewhere; `RecoveryError` if this device does not have them."""
+        if self._own.backup is None:
+            raise RecoveryError("this device does not have the recovery phrase: it lacks the account's keys")
+        return self._own.backup.phrase
+
+    def approve(self, device: str) -> None:
+        """Hand the identity key to another device of this account, by what that device shows."""
+        self._people.approve(device)
+
+    # What schemes get ----------------------------------------------------------------------------
+    @property
+    def identity(self) -> IdentityKey | None:
+        """`encchat.e2e.interfaces.Host`."""
+        return self._own.identity
+
+    @property
+    def backup(self) -> Backup | None:
+        """`encchat.e2e.interfaces.Host`."""
+        return self._own.backup
+
+    def identities_of(self, user: str) -> Sequence[wire.Identity]:
+        """`encchat.e2e.interfaces.Host`."""
+        return self._trust.chain(user)
+
+    def devices_of(self, conversation: Conversation) -> tuple[Device, ...]:
+        """`encchat.e2e.interfaces.Host`; nobody whose key has changed, as long as that is not accepted."""
+        kept = self._readers.get(conversation.id)
+        if kept is None or kept[:2] != (conversation, self._lists.epoch):
+            found = tuple(device for user in conversation.members for device in self._believed(user))
+            kept = self._readers[conversation.id] = (conversation, self._lists.epoch, found)
+        return kept[2]
+
+    def device_of(self, user: str, device: str) -> Device | None:
+        """`encchat.e2e.interfaces.Host`."""
+        return self._lists.find(user, device)
+
+    def conversation(self, id: str) -> Conversation | None:
+        """`encchat.e2e.interfaces.Host`."""
+        return self._look_up(id) or self._conversations.get(id) or self._direct(id)
+
+    def send_parcels(
+        self, conversation: Conversation, parcels: Sequence[tuple[Device, str, bytes]]
+    ) -> Sequence[Device]:
+        """`encchat.e2e.interfaces.Host`."""
+        missed: list[Device] = []
+        sealed: list[wire.Parcel] = []
+        for device, kind, content in parcels:
+            if self._claims.reachable(device):
+                sealed.append(self._parcel(conversation.id, device, kind, content))
+            else:
+                missed.append(device)
+        self._post.send(conversation.name, sealed)
+        return missed
+
+    def publish_rsa(self, key: str) -> None:
+        """`encchat.e2e.interfaces.Host`."""
+        if self._keys.set_rsa(key) and self._login.state == "ready":
+            self._login.upload()
+
+    def learn(self, conversation: Conversation, user: str) -> None:
+        """`encchat.e2e.interfaces.Host`."""
+        self._lists.ensure(conversation.name, [user], _nothing)
+
+    def renew_session(self, conversation: Conversation, device: Device) -> None:
+        """`encchat.e2e.interfaces.Host`."""
+        self._renewals.renew(conversation.name, device)
+
+    def resume(self, conversation: Conversation, error: EncchatError | None = None) -> None:
+        """`encchat.e2e.interfaces.Host`."""
+        self._preparations.resume(conversation, error)
+
+    # What preparations get -----------------------------------------------------------------------
+    def by_olm(self, conversation: Conversation) -> bool:
+        """Whether something goes over Olm before, or as, a message there."""
+        return conversation.scheme == OLM or self._scheme(conversation).by_olm
+
+    def prepare_step(self, conversation: Conversation) -> Step:
+        """The scheme's next slice; sessions have none: their keys were claimed."""
+        return "ready" if conversation.scheme == OLM else self._scheme(conversation).prepare_step(conversation)
+
+    # Inside --------------------------------------------------------------------------------------
+    @property
+    def _megolm(self) -> Megolm | None:
+        found = self._schemes.get(MEGOLM)
+        return found if isinstance(found, Megolm) else None
+
+    def _scheme(self, conversation: Conversation) -> Scheme:
+        found = self._schemes.get(conversation.scheme)
+        if found is None:
+            raise UsageError(
+                f"{conversation.name} has the scheme {conversation.scheme}, which this client does not know"
+            )
+        return found
+
+    def _begin(self) -> None:
+        self._login.begin(self.user, self.device)
+
+    def _settled(self) -> None:
+        """The login is through, or failed; what is in the inbox can be read anyhow."""
+        self._arrivals.begin()
+        if self._login.state == "ready":
+            self._post.resend()
+            self._login.look()
+        self._preparations.settled()
+
+    def _restored(self) -> None:
+        self._sessions.drop()
+        self._post.drop()
+        for scheme in self._schemes.values():
+            scheme.restored()
+
+    def _believed(self, user: str) -> tuple[Device, ...]:
+        if folded(user) == folded(self.user):
+            return tuple(each for each in self._lists.of(user) if each.device != self.device)
+        if not same_identity(self._trust.identity(user), self._lists.vouched_by(user)):
+            return ()
+        return self._lists.of(user)
+
+    def _built(self, conversation: Conversation, content: Content, device: Device | None = None) -> bytes:
+        identity = self._own.required
+        recipient = "" if device is None else payload.address(device.user, device.device)
+        signer = identity if conversation.signed else None
+        return payload.build(conversation, content, self.user, self.device, signer, recipient)
+
+    def _decrypt(self, conversation: Conversation, said: wire.Message) -> Decrypted:
+        if said.scheme != OLM:
+            scheme = self._schemes.get(said.scheme)
+            if scheme is None:
+                raise UndecryptableError("broken")
+            return scheme.open(conversation, said)
+        sender = self._lists.find(said.sender, said.body.partition(".")[0])
+        if sender is None:
+            raise (
+                UndecryptableError("no-key")
+                if self._lists.is_fresh(said.sender)
+                else self._opening.ask_for(said.sender)
+            )
+        try:
+            return self._calls.open(conversation, said, sender, self.device)
+        except UndecryptableError as error:
+            if error.reason in ("no-key", "broken"):
+                self._renewals.renew(conversation.name, sender, conversation.id)
+            raise
+
+    def _parcel(self, about: str, device: Device, kind: str, content: bytes) -> wire.Parcel:
+        plaintext = payload.build_parcel(kind, content, about, self._me(), device)
+        number, data = self._sessions.encrypt(device.curve25519, plaintext)
+        return wire.Parcel(user=device.user, device=device.device, body=f"{number}{to_base64(data)}")
+
+    def _send_to(self, conversation: Conversation, devices: Sequence[Device], kind: str, content: bytes) -> None:
+        """Reach the devices, then send; what cannot be sent for want of keys is not sent."""
+
+        def reached(error: EncchatError | None) -> None:
+            missed = self.send_parcels(conversation, [(device, kind, content) for device in devices])
+            for device in missed:
+                self.tell(Warned("no-keys", f"device {device.device} of {device.user} has no keys to send to it with"))
+
+        self._claims.ensure(conversation.name, devices, reached)
+
+    def _deliver(self, parcel: Parcel, sender: Device) -> None:
+        if parcel.kind == IDENTITY:
+            self._people.take_identity(parcel.payload, sender)
+        elif parcel.kind == SAS:
+            self._people.sas(parcel.payload, sender)
+        else:
+            any(
+                each.receive(parcel.kind, parcel.payload, sender, parcel.conversation)
+                for each in self._schemes.values()
+            )
+
+    def _failed(self, sender: Device) -> None:
+        self._renewals.renew(f"@{sender.user}", sender)
+
+    def _tell_renewed(self, device: Device) -> None:
+        where = self._direct(direct_id(self.user, device.user))
+        if where is not None:
+            self.send_parcels(where, [(device, RENEWED, b"")])
+
+    def _bring_back(self, backup: Backup) -> None:
+        """The keys of the past, after the identity key has come."""
+        if (megolm := self._megolm) is not None:
+            take = partial(_taken, megolm)
+            fetch(self, backup, take, _nothing)
+
+    def _direct(self, id: str) -> Conversation | None:
+        """The direct conversation of that id, if it is this account's."""
+        kind, _, names = id.partition(":")
+        pair = names.split(":")
+        me = folded(self.user)
+        if kind != "direct" or len(pair) != 2 or me not in pair:
+            return None
+        other = pair[0] if pair[1] == me else pair[1]
+        return Conversation(f"@{other}", id, "direct", MEGOLM, (self.user, other))
+
+    def _me(self) -> Device:
+        return Device(self.user, self.device, self._keys.curve25519, self._keys.ed25519, self._keys.rsa)
+
+    def _my_address(self) -> str:
+        return payload.address(self.user, self.device)
+
+
+def direct_id(user: str, other: str) -> str:
+    """The id of what two accounts say to each other."""
+    return "direct:" + ":".join(sorted((folded(user), folded(other))))
+
+
+def _taken(megolm: Megolm, kind: str, name: str, value: bytes) -> None:
+    if kind == HISTORY:
+        megolm.history.take(value, "backup")
+
+
+def _nothing(error: EncchatError | None) -> None:
+    """The next who needs it asks again."""

@@ -1,0 +1,141 @@
+"""How a message is opened: by its scheme, then checked against where, by whom and as what the server shows it.
+
+Theory of operation. A message's signature may be by an identity key this client has not heard of yet; its ratchet has
+moved then all the same. So the payload is held until the sender's keys are asked for, the message counts as not opened
+for want of ``keys:NAME``, and is opened from what is held once `KeyArrived` has told of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from attrs import frozen
+from msgspec import Struct
+
+from encchat import wire
+from encchat.e2e import payload
+from encchat.e2e.devices import DeviceLists
+from encchat.e2e.interfaces import Conversation, Decrypted, Keep, KeyArrived, Opened, Tell, Trust, Warned
+from encchat.e2e.payload import Payload
+from encchat.e2e.trust import TrustStore
+from encchat.envelopes import OLM
+from encchat.errors import EncchatError, UndecryptableError
+from encchat.limits import MAX_HELD
+from encchat.names import folded
+
+_HELD: Final = "held"
+KEYS: Final = "keys:"
+"""Before a name: what a message waits for whose sender's published keys are to be asked for."""
+
+
+class _Held(Struct, frozen=True, array_like=True):
+    payload: bytes
+    user: str
+    device: str
+    session: str
+    index: int
+    handed_by: str
+
+
+@frozen
+class Opening:
+    """``decrypt`` undoes the scheme; ``me`` is this device as recipients are named (`payload.address`)."""
+
+    _keep: Keep
+    _tell: Tell
+    _trust: TrustStore
+    _lists: DeviceLists
+    _decrypt: Callable[[Conversation, wire.Message], Decrypted]
+    _me: Callable[[], str]
+
+    def open(self, conversation: Conversation, said: wire.Message) -> Opened:
+        """What was said; `UndecryptableError`."""
+        name = f"{conversation.id} {said.ulid} {said.seq}"
+        held = self._keep.get(_HELD, name)
+        decrypted = self._decrypt(conversation, said) if held is None else _unheld(held)
+        message = payload.parse(decrypted.payload, decrypted.session)
+        recipient = self._me() if said.scheme == OLM else ""
+        device = decrypted.device or message.device
+        payload.check(message, conversation, said, device, recipient, decrypted.session)
+        if self._has_to_wait(message):
+            self._hold(name, decrypted, message.sender)
+        if held is not None:
+            self._keep.put(_HELD, name, None)
+        return self._opened(conversation, said, message, decrypted)
+
+    def _opened(self, conversation: Conversation, said: wire.Message, message: Payload, decrypted: Decrypted) -> Opened:
+        signature, signed = payload.verify(message, self._trust.chain(said.sender))
+        return Opened(
+            text=message.text,
+            type=message.type,
+            encryption=said.scheme,
+            signature=signature,
+            signed=signed,
+            trust=self.trust_of(said.sender),
+            after=message.after,
+            previous=message.previous,
+            warnings=tuple(_warnings(conversation, said, message, signed, decrypted.handed_by)),
+        )
+
+    def trust_of(self, user: str) -> Trust:
+        """How far somebody's key is believed; ``pinned`` before it was seen, as it will be pinned then."""
+        return self._trust.state(user) or "pinned"
+
+    # Messages that wait for their sender's keys --------------------------------------------------
+    def ask_for(self, user: str) -> UndecryptableError:
+        """Ask for what ``user`` has published; the error that says so, until `KeyArrived`."""
+        self._lists.ensure(f"@{user}", [user], lambda error: self._arrived(user, error))
+        return UndecryptableError("no-key", KEYS + folded(user))
+
+    def _arrived(self, user: str, error: EncchatError | None) -> None:
+        if error is None:
+            self._tell(KeyArrived(KEYS + folded(user)))
+
+    def _has_to_wait(self, message: Payload) -> bool:
+        """Whether it is signed by a key that comes after those that are known, and the server may tell of it."""
+        if message.number <= len(self._trust.chain(message.sender)) or self._lists.is_fresh(message.sender):
+            return False
+        return len(self._keep.all(_HELD)) < MAX_HELD
+
+    def _hold(self, name: str, decrypted: Decrypted, user: str) -> None:
+        held = _Held(
+            decrypted.payload,
+            decrypted.user,
+            decrypted.device,
+            decrypted.session,
+            decrypted.index,
+            decrypted.handed_by,
+        )
+        self._keep.put(_HELD, name, msgspec.msgpack.encode(held))
+        raise self.ask_for(user)
+
+
+def _unheld(held: bytes) -> Decrypted:
+    kept = msgspec.msgpack.decode(held, type=_Held)
+    return Decrypted(kept.payload, kept.user, kept.device, kept.session, kept.index, kept.handed_by)
+
+
+def _warnings(
+    conversation: Conversation, said: wire.Message, message: Payload, signed: str, handed_by: str
+) -> list[Warned]:
+    found = []
+    if signed == "invalid":
+        found.append(Warned("signature", f"the signature of a message of {said.sender} does not hold"))
+    if signed == "absent" and conversation.signed:
+        found.append(Warned("unsigned", f"a message of {said.sender} is not signed, though here all should be"))
+    if not payload.members_agree(message, conversation):
+        found.append(Warned("members", _MEMBERS.format(said.sender, conversation.name)))
+    if handed_by and signed != "valid":
+        # Whoever has the key of a Megolm session that is not its owner's may have written the message.
+        found.append(
+            Warned("handed-over", f"only {handed_by}, who handed over its key, says that {said.sender} said it")
+        )
+    return found
+
+
+_MEMBERS: Final = (
+    "{} and this client do not know the same members of {}: the server does not tell both the same, or somebody came or"
+    " went just now"
+)
