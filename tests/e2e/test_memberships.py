@@ -248,6 +248,12 @@ class Forms(SynchronousTestCase):
         member = Member(user="eve", role="member", state="joined", by="alice", statement=text)
         self.assertEqual(sorted_out(verified_members(room(member), "alice", keys)), ("alice", "", "eve"))
 
+    def test_from_outside_nobody_is_confirmed(self) -> None:
+        """Who is not in the room has no root to begin from, unless it has kept one."""
+        state = room(invited("bob", "alice"))
+        self.assertEqual(sorted_out(verified_members(state, "zoe", keys)), ("", "", "alice bob"))
+        self.assertEqual(sorted_out(verified_members(state, "zoe", keys, root=ROOT)), ("alice bob", "", ""))
+
     def test_nobody_is_believed_without_keys(self) -> None:
         """Accounts whose keys are withheld; oneself one believes."""
         state = room(invited("bob", "alice"))
