@@ -154,6 +154,21 @@ def values() -> Iterable[type]:
     return (wire.UserEntry, wire.CommandEntry, wire.ParameterEntry, wire.ConversationEntry)
 
 
+def key_values() -> Iterable[type]:
+    """The untagged values inside requests about keys, and inside their results."""
+    return (
+        wire.Identity,
+        wire.Vouch,
+        wire.DeviceKeys,
+        wire.SignedKey,
+        wire.UserKeys,
+        wire.DeviceAddress,
+        wire.ClaimedKey,
+        wire.Parcel,
+        wire.BackupEntry,
+    )
+
+
 def is_answer(kind: type) -> bool:
     """Whether a server line answers a request."""
     return kind in {wire.Ok, wire.Error}
@@ -164,6 +179,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "answers": lambda: structs(kind for kind in get_args(wire.ServerLine) if is_answer(kind)),
     "results": lambda: structs(get_args(wire.Result)),
     "values": lambda: structs(values()),
+    "key-values": lambda: structs(key_values()),
     "server-events": lambda: structs(kind for kind in get_args(wire.ServerLine) if not is_answer(kind)),
     "error-codes": error_codes,
     "limits": limit_table,

@@ -68,4 +68,5 @@ class Changes:
 
     def _expel(self, name: str, reason: str) -> None:
         log.info("{user} was deleted", event="account_deleted", user=name)
+        self.services.key_watch.changed(name)
         self.services.expel(name, Kicked(by=ADMIN, reason=reason))

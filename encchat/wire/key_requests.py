@@ -39,9 +39,10 @@ class PublishIdentity(Request, frozen=True, kw_only=True, tag="publish_identity"
 class UploadKeys(Request, frozen=True, kw_only=True, tag="upload_keys"):
     """Publish this device's keys; answered by `KeyCount`.
 
-    ``keys`` replaces what was published before. A one-time key whose id was uploaded before, claimed or not, stays as
-    it was. ``replace``: drop the one-time and fallback keys of before. ``generation`` grows with every start of
-    the device, so that both sides see when the other was restored from a backup.
+    ``keys`` replaces what was published before. A one-time key that waits or was claimed is not offered again; under
+    the id of a claimed one, other bytes are another key. ``replace``: drop the one-time and fallback keys of before.
+    ``generation`` grows with every start of the device, so that both sides see when the other was restored from a
+    backup.
     """
 
     generation: Seq

@@ -104,9 +104,13 @@ class KeyCount(Line, frozen=True, kw_only=True, tag="key_count"):
 
 
 class KeyList(Line, frozen=True, kw_only=True, tag="keys"):
-    """What is published of each account that was asked for; accounts that do not exist are left out."""
+    """What is published of each account that was asked for; accounts that do not exist are left out.
+
+    ``more``: it would be too long; ask again for those that are missing.
+    """
 
     users: list[UserKeys]
+    more: bool = False
 
 
 class ClaimedKeys(Line, frozen=True, kw_only=True, tag="claimed_keys"):

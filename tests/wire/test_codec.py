@@ -309,7 +309,8 @@ class EventDecoding(SynchronousTestCase):
                         identities=[wire.Identity(algorithm="ed25519", key="a2V5")],
                         devices=[msgspec.convert(DEVICE_KEYS, wire.DeviceKeys)],
                     )
-                ]
+                ],
+                more=True,
             ),
         ),
         wire.Ok(

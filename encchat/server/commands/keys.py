@@ -60,8 +60,8 @@ async def query_keys(context: Context, request: wire.QueryKeys) -> wire.KeyList:
     """From now on the asker hears when they change."""
     check_conversation(context, request.conversation, request.users, invited=True)
     context.services.key_watch.asked(context.account.name, request.users)
-    found: list[wire.UserKeys] = await context.services.store.published_keys(_distinct(request.users))
-    return wire.KeyList(users=found)
+    found: wire.KeyList = await context.services.store.published_keys(_distinct(request.users))
+    return found
 
 
 @command("take one-time keys of devices", cost=5, in_order=True, typed=False)

@@ -152,8 +152,8 @@ class IStore(Interface):
         Other Olm keys than before end the one-time and fallback keys of those. `UnknownDeviceError`: it was revoked.
         """
 
-    def published_keys(names: Sequence[str]) -> Deferred[list[wire.UserKeys]]:
-        """What is published of each account that exists, in that order."""
+    def published_keys(names: Sequence[str]) -> Deferred[wire.KeyList]:
+        """What is published of each account that exists, in that order; of the first ones only if it is long."""
 
     def claim_keys(addresses: Sequence[wire.DeviceAddress], now: int) -> Deferred[list[wire.ClaimedKey]]:
         """A one-time key of each device that has published keys, given to nobody else ever; else its fallback key."""

@@ -15,7 +15,7 @@ import msgspec
 
 from encchat import wire
 from encchat.errors import RequestError, UnknownDeviceError
-from encchat.limits import MAX_ONE_TIME_KEYS
+from encchat.limits import MAX_ONE_TIME_KEYS, MAX_PAGE_BYTES
 from encchat.names import folded
 from encchat.server.store.devices import device_id, devices
 from encchat.server.store.interface import Uploaded
@@ -156,10 +156,17 @@ def _count(connection: sqlite3.Connection, device_key: bytes, generation: int) -
 
 
 # Asking ----------------------------------------------------------------------------------------
-def published_keys(connection: sqlite3.Connection, names: Iterable[str]) -> list[wire.UserKeys]:
+def published_keys(connection: sqlite3.Connection, names: Iterable[str]) -> wire.KeyList:
     """`IStore.published_keys`."""
-    found = (_account(connection, name) for name in names)
-    return [_user_keys(connection, *account) for account in found if account]
+    found: list[wire.UserKeys] = []
+    left = MAX_PAGE_BYTES
+    for account in filter(None, (_account(connection, name) for name in names)):
+        keys = _user_keys(connection, *account)
+        left -= len(wire.encode(keys)) + 1
+        if left < 0 and found:
+            return wire.KeyList(users=found, more=True)
+        found.append(keys)
+    return wire.KeyList(users=found)
 
 
 def _account(connection: sqlite3.Connection, name: str) -> tuple[int, str] | None:

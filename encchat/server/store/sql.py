@@ -157,7 +157,7 @@ class SqlStore:
     def upload_keys(self, device_key: bytes, upload: wire.UploadKeys) -> Deferred[Uploaded]:
         return self._write(keys.upload_keys, device_key, upload)
 
-    def published_keys(self, names: Sequence[str]) -> Deferred[list[wire.UserKeys]]:
+    def published_keys(self, names: Sequence[str]) -> Deferred[wire.KeyList]:
         return self._read(keys.published_keys, names)
 
     def claim_keys(self, addresses: Sequence[wire.DeviceAddress], now: int) -> Deferred[list[wire.ClaimedKey]]:

@@ -7,12 +7,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from twisted.internet import defer, reactor
 from twisted.trial.unittest import TestCase
 
 from encchat import wire
 from encchat.errors import EncchatError, LoginRefusedError, RequestError, UnavailableError, UnknownDeviceError
-from encchat.limits import MAX_BACKUP, MAX_DEVICES, MAX_INBOX, MAX_ONE_TIME_KEYS, MAX_PAGE_BYTES, REMEMBER_REMOVED_DAYS
+from encchat.limits import (
+    MAX_BACKUP,
+    MAX_DEVICES,
+    MAX_INBOX,
+    MAX_KEY_FIELD,
+    MAX_ONE_TIME_KEYS,
+    MAX_PAGE_BYTES,
+    REMEMBER_REMOVED_DAYS,
+)
 from encchat.server.model import Account, Device
 from encchat.server.store import MemoryStore, SqliteStore
 from encchat.server.store.restore import restore
@@ -71,6 +80,12 @@ class KeyContract:
         request = wire.UploadKeys(id=1, generation=generation, keys=keys, one_time=list(one_time), **fields)
         return (await self.store.upload_keys(self.phone.key, request)).count
 
+    async def published(self, names: list[str]) -> list[wire.UserKeys]:
+        """All that is published of them."""
+        answer = await self.store.published_keys(names)
+        self.assertFalse(answer.more)
+        return answer.users
+
     async def claim(self, now: int = NOW) -> wire.SignedKey | None:
         """A key of bob's phone."""
         [claimed] = await self.store.claim_keys([wire.DeviceAddress(user="BOB", device=self.phone.id)], now)
@@ -97,7 +112,7 @@ class KeyContract:
         for number in (1, 2):
             self.assertTrue(await self.store.publish_identity(self.alice.id, identity(number), []))
             self.assertFalse(await self.store.publish_identity(self.alice.id, identity(number), []))
-        [found] = await self.store.published_keys(["alice"])
+        [found] = await self.published(["alice"])
         self.assertEqual((found.user, found.identities), ("Alice", [identity(1), identity(2)]))
 
     async def test_an_identity_key_cannot_be_exchanged_or_skipped(self) -> None:
@@ -119,24 +134,44 @@ class KeyContract:
         await self.store.upload_keys(second.key, upload)
         vouches = [wire.Vouch(device=self.phone.id, vouch="bmV3"), wire.Vouch(device="nobody", vouch="bmV3")]
         await self.store.publish_identity(self.bob.id, identity(2), vouches)
-        [found] = await self.store.published_keys(["bob"])
+        [found] = await self.published(["bob"])
         self.assertEqual([keys.vouch for keys in found.devices], ["bmV3", ""])
 
     # Device keys
     async def test_what_a_device_publishes_is_found(self) -> None:
         """Of accounts that exist; a device that has published nothing is not listed."""
         await self.upload(keys=device_keys(self.bob, self.phone, vouch="dg"))
-        found = await self.store.published_keys(["BOB", "nobody", "alice"])
+        found = await self.published(["BOB", "nobody", "alice"])
         self.assertEqual([user.user for user in found], ["bob", "Alice"])
         self.assertEqual(found[0].devices, [device_keys(self.bob, self.phone, vouch="dg")])
         self.assertEqual(found[1].devices, [])
+
+    async def test_a_long_answer_tells_of_the_first_only(self) -> None:
+        """Thirty devices with the longest keys there are do not make a line that no client takes."""
+        long, names = "K" * MAX_KEY_FIELD, ["bob"]
+        for number in range(10):
+            account, _ = await self.person(f"many{number}", 100 + number)
+            names.append(account.name)
+            for other in range(MAX_DEVICES - 1):
+                device = await self.store.add_device(account.id, bytes([number, other, 7, 7]) * 8, "")
+                keys = msgspec.structs.replace(device_keys(account, device, vouch=long), rsa=long, signature=long)
+                await self.store.upload_keys(device.key, wire.UploadKeys(id=1, generation=1, keys=keys))
+        found: list[str] = []
+        more = True
+        while more:
+            answer = await self.store.published_keys(names[len(found) :])
+            self.assertLessEqual(len(wire.encode(answer)), MAX_PAGE_BYTES + 100)
+            found += [user.user for user in answer.users]
+            more = answer.more
+            self.assertEqual(more, found != names)
+        self.assertEqual(found, names)
 
     async def test_the_same_keys_without_vouch_keep_theirs(self) -> None:
         """A device without the identity key repeats its keys; other keys are not vouched for."""
         await self.upload(keys=device_keys(self.bob, self.phone, vouch="dg"))
         for keys, vouch in ((device_keys(self.bob, self.phone), "dg"), (device_keys(self.bob, self.phone, "D"), "")):
             await self.upload(keys=keys)
-            [found] = await self.store.published_keys(["bob"])
+            [found] = await self.published(["bob"])
             self.assertEqual(found.devices[0].vouch, vouch)
 
     async def test_only_what_is_new_is_news(self) -> None:
@@ -245,7 +280,7 @@ class KeyContract:
         await self.upload(signed(1))
         await self.send(1, "0YQ")
         await self.store.revoke_device(self.bob.id, self.phone.id)
-        [found] = await self.store.published_keys(["bob"])
+        [found] = await self.published(["bob"])
         self.assertEqual((found.devices, await self.waiting()), ([], []))
         address = wire.DeviceAddress(user="bob", device=self.phone.id)
         self.assertEqual(await self.store.claim_keys([address], NOW), [])
@@ -260,7 +295,7 @@ class KeyContract:
         await self.store.put_backup(self.bob.id, [wire.BackupEntry(name="a", sealed="c2Vh")])
         await self.send(1, "0YQ")
         await self.store.delete_account(self.bob.id, NOW)
-        self.assertEqual(await self.store.published_keys(["bob"]), [])
+        self.assertEqual(await self.published(["bob"]), [])
         left = await self.store.dossier(self.bob.id)
         self.assertEqual([left[what] for what in ("identity_keys", "device_keys", "inbox", "key_backup")], [[]] * 4)
 
