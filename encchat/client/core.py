@@ -382,7 +382,7 @@ class ClientCore:
             self.room_actions.heard(message, missed=missed)
         elif message.content == "topic":
             self.room_actions.topic_set(message.conversation, message.sender, message.body, missed=missed)
-        else:
+        elif message.content != "sealed" or not self._privacy.hold(message, missed):
             self.show(screen.message(message, missed=missed))
 
     def unreadable(self, ulid: str) -> tuple[str, str, str] | None:

@@ -76,6 +76,9 @@ class Privacy:
     _online: bool = field(init=False, default=False)
     _read: bool = field(init=False, default=False)
     _when_read: Callable[[], None] | None = field(init=False, default=None)
+    _asked: int = field(init=False, default=0)
+    _held: dict[tuple[str, int], tuple[StoredMessage, bool]] = field(init=False, factory=dict)
+    """Messages without key that are not shown as such yet."""
     _arrived: list[str] = field(init=False, factory=list)
     _warnings: list[e2e.Warned] = field(init=False, factory=list)
 
@@ -139,8 +142,11 @@ class Privacy:
             send(kind, partial(self._answered, kind, done), **fields)
         except UsageError as error:  # what others have published need not fit our limits
             done(wire.Error(code=error.code, text=error.text))
+        else:
+            self._asked += 1
 
     def _answered(self, kind: type[wire.Request], done: Done, answer: Answer) -> None:
+        self._asked -= 1
         done(answer)
         self.busy = True
         if kind is wire.Inbox and not (isinstance(answer, wire.Ok) and getattr(answer.result, "more", False)):
@@ -272,6 +278,20 @@ class Privacy:
         while self._arrived:
             for row in self._unopened.of(self._arrived.pop(0)):
                 self._open_late(row)
+        if self._held and not (self._asked or self.busy):
+            held, self._held = self._held, {}
+            for message, missed in held.values():
+                self._show_message(message, missed)
+
+    def hold(self, message: StoredMessage, missed: bool) -> bool:
+        """Whether a message that could not be opened is shown later, or never: its key may be on its way.
+
+        A sender's keys are asked for when the first of its parcels comes, and its message comes right behind.
+        """
+        if message.reason != "no-key" or not (self._asked or self.busy):
+            return False
+        self._held[names.folded(message.conversation), message.seq] = (message, missed)
+        return True
 
     def _open_late(self, row: Unopened) -> None:
         message = self._ledger.at(row.conversation, row.seq)
@@ -286,6 +306,7 @@ class Privacy:
                 self._ledger.reopen(msgspec.structs.replace(message, reason=error.reason))
             return
         self._unopened.remove(row)
+        self._held.pop((names.folded(row.conversation), row.seq), None)
         self._ledger.reopen(opened)
         self._show_message(opened, row.missed)
 
