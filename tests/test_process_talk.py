@@ -21,6 +21,7 @@ class TalkTests(TestCase):
         self.assertEqual(connected["suite"], "noise-hybrid")
         await root.wait_for("logged_in", user="root", role="admin")
         await bob.wait_for("logged_in", user="bob", role="user")
+        await bob.wait_for("recovery")  # its keys are there for others to write to
         root.type("hello everybody", "/msg bob hello bob")
         await root.wait_for("sent", conversation="lobby", seq=1)
         await root.wait_for("sent", conversation="@bob", seq=1)
@@ -44,6 +45,7 @@ class TalkTests(TestCase):
         bob = start_client(self, server.address, "--user", "bob", "--register", "--follow", environ=PASSWORD)
         await ann.wait_for("logged_in")
         await bob.wait_for("logged_in")
+        await bob.wait_for("recovery")
         ann.type("/msg bob hello")
         await bob.wait_for("message", from_="ann")
         bob.signal("KILL")
@@ -56,6 +58,7 @@ class TalkTests(TestCase):
         bob = start_client(self, server.address, "--user", "bob", "--register", "--follow", environ=PASSWORD)
         await ann.wait_for("logged_in")
         await bob.wait_for("logged_in")
+        await bob.wait_for("recovery")
         ann.type("/msg bob hello")
         await bob.wait_for("message", from_="ann")
         bob.signal("STOP")
