@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
-from attrs import define
+from attrs import define, field
 from msgspec import Struct
 
 from encchat import limits
@@ -56,6 +56,14 @@ class Handover:
     inbound: InboundSessions
     outbound: OutboundSessions
     repair: Repair
+    _early: dict[str, Early] = field(init=False)
+    _queue: dict[str, Queued] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """What is left to do is looked at after every message, so it is held here as well."""
+        early, queued = self.host.keep.all(_EARLY), self.host.keep.all(_QUEUE)
+        self._early = {row: msgspec.msgpack.decode(value, type=Early) for row, value in early.items()}
+        self._queue = {row: msgspec.msgpack.decode(value, type=Queued) for row, value in sorted(queued.items())}
 
     # Who invites -------------------------------------------------------------------------------
     def invited(self, conversation: Conversation, user: str) -> None:
@@ -70,7 +78,9 @@ class Handover:
         held = self._due(conversation, user)
         for start in range(0, len(held), limits.HANDOVER_SLICE):
             part = Queued(conversation.id, user, held[start : start + limits.HANDOVER_SLICE])
-            self.host.keep.put(_QUEUE, f"{_row(conversation.id, user)} {start:08}", msgspec.msgpack.encode(part))
+            row = f"{_row(conversation.id, user)} {start:08}"
+            self._queue[row] = part
+            self.host.keep.put(_QUEUE, row, msgspec.msgpack.encode(part))
         self.host.keep.put(_MARKS, _row(conversation.id, user), None)
         return len(held)
 
@@ -109,9 +119,10 @@ class Handover:
         where = self.host.conversation(conversation)
         if where is not None:
             self._take(letters.read(letters.History, payload), sender, where)
-        elif len(self.host.keep.all(_EARLY)) < limits.MAX_EARLY:
-            early = Early(conversation, sender.user, sender.device, payload)
-            self.host.keep.put(_EARLY, sha256(payload).hexdigest(), msgspec.msgpack.encode(early))
+        elif len(self._early) < limits.MAX_EARLY:
+            row = sha256(payload).hexdigest()
+            self._early[row] = Early(conversation, sender.user, sender.device, payload)
+            self.host.keep.put(_EARLY, row, msgspec.msgpack.encode(self._early[row]))
 
     def _take(self, letter: letters.History | None, sender: Device, where: Conversation) -> None:
         members = {folded(name) for name in where.members}
@@ -129,15 +140,16 @@ class Handover:
     # Both --------------------------------------------------------------------------------------
     def work(self) -> bool:
         """Send one letter, or look at one that came early; whether more is left that can be done now."""
-        for row, value in self.host.keep.all(_EARLY).items():
-            early = msgspec.msgpack.decode(value, type=Early)
+        for row, early in self._early.items():
             sender = self.host.device_of(early.sender, early.device)
             if self.host.conversation(early.conversation) is not None and sender is not None:
+                del self._early[row]
                 self.host.keep.put(_EARLY, row, None)
                 self.arrived(early.payload, sender, early.conversation)
                 return True
-        for row, value in sorted(self.host.keep.all(_QUEUE).items()):
-            if self._send(msgspec.msgpack.decode(value, type=Queued)):
+        for row, queued in self._queue.items():
+            if self._send(queued):
+                del self._queue[row]
                 self.host.keep.put(_QUEUE, row, None)
                 return True
         return False

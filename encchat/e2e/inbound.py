@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 import vodozemac
-from attrs import frozen
+from attrs import define, field, frozen
 from msgspec import Struct
 
 from encchat import limits
@@ -128,11 +128,16 @@ def exported(session: vodozemac.InboundGroupSession, index: int) -> str:
     return str(key.to_base64())
 
 
-@frozen
+@define
 class InboundSessions:
     """All of them, in the client's store."""
 
     keep: Keep
+    _unstored: dict[str, None] = field(init=False)
+    """What the store has of that kind: it is asked for after every message."""
+
+    def __attrs_post_init__(self) -> None:
+        self._unstored = dict.fromkeys(self.keep.all(_UNSTORED))
 
     def get(self, session: Session) -> Inbound | None:
         """What is known of it."""
@@ -173,7 +178,7 @@ class InboundSessions:
         if keep_past or new.origin != "backup":
             past = Past(conversation=new.conversation, key=new.key, stored=new.origin == "backup", kept=keep_past)
             self.keep.put(_PAST, session.row, msgspec.msgpack.encode(past))
-            self.keep.put(_UNSTORED, session.row, None if past.stored else b"")
+            self._mark(session, lacking=not past.stored)
         return True
 
     def _reaches_back(self, new: Inbound, known: Inbound) -> bool:
@@ -231,16 +236,26 @@ class InboundSessions:
 
     def unstored(self) -> list[Session]:
         """The sessions that the account's backup does not have yet."""
-        return [Session.at(row) for row in self.keep.all(_UNSTORED)]
+        return [Session.at(row) for row in self._unstored]
 
     def backed_up(self, session: Session, key: str) -> None:
         """The account's backup has that key now: it stays here only where new members are promised the history."""
         found = self.past_of(session)
         if found is None or found.key == key:
-            self.keep.put(_UNSTORED, session.row, None)
+            self._mark(session, lacking=False)
         if found is not None and found.key == key:
             stays = msgspec.structs.replace(found, stored=True)
             self.keep.put(_PAST, session.row, msgspec.msgpack.encode(stays) if found.kept else None)
+
+    def _mark(self, session: Session, *, lacking: bool) -> None:
+        """Whether the backup lacks it."""
+        if lacking:
+            self._unstored[session.row] = None
+        elif session.row in self._unstored:
+            del self._unstored[session.row]
+        else:
+            return
+        self.keep.put(_UNSTORED, session.row, b"" if lacking else None)
 
     def held(self, session: Session) -> Held | None:
         """The earliest key there is here, for another of one's own devices."""

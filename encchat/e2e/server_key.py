@@ -103,6 +103,7 @@ class ServerKey:
     _latest: dict[str, _Latest] = field(init=False, factory=dict)
     _asking: set[str] = field(init=False, factory=set)
     _failed: dict[str, EncchatError] = field(init=False, factory=dict)
+    _wanted: dict[str, Wanted] = field(init=False, factory=dict)
 
     @property
     def name(self) -> str:
@@ -120,6 +121,8 @@ class ServerKey:
         self._latest.clear()
         self._asking.clear()
         self._failed.clear()
+        rows = host.keep.all(_WANTED)
+        self._wanted = {row: msgspec.msgpack.decode(value, type=Wanted) for row, value in rows.items()}
         host.publish_rsa(device_rsa(host.keep))
 
     def prepare_step(self, conversation: Conversation) -> Step:
@@ -173,8 +176,9 @@ class ServerKey:
     def work(self) -> bool:
         """Ask for a slice of the versions that messages wait for; whether more are due."""
         now = self._host.clock()
-        wanted = self._wanted()
-        due = [(row, each) for row, each in wanted.items() if each.next <= now and each.asked < limits.REPAIR_TIMES]
+        due = [
+            (row, each) for row, each in self._wanted.items() if each.next <= now and each.asked < limits.REPAIR_TIMES
+        ]
         for row, each in due[: limits.REPAIR_SLICE]:
             wait = min(limits.REPAIR_FIRST_SECONDS * 5 ** (each.asked + 1), limits.REPAIR_MAX_SECONDS)
             self._put_wanted(row, msgspec.structs.replace(each, asked=each.asked + 1, next=now + wait))
@@ -183,7 +187,7 @@ class ServerKey:
 
     def why(self, session: str) -> str:
         """What became of a room key that is missing."""
-        wanted = self._wanted().get(session)
+        wanted = self._wanted.get(session)
         if wanted is None:
             return ""
         version = session.rpartition(" ")[2]
@@ -231,20 +235,17 @@ class ServerKey:
         row = _row(room, answer.result.version)
         if self._host.keep.get(_KEYS, row) is None:
             self._host.keep.put(_KEYS, row, key)
-        if self._host.keep.get(_WANTED, row) is not None:
+        if self._wanted.pop(row, None) is not None:
             self._host.keep.put(_WANTED, row, None)
             self._host.tell(KeyArrived(row))
         return None
 
     def _want(self, row: str) -> None:
-        if self._host.keep.get(_WANTED, row) is None:
+        if row not in self._wanted:
             self._put_wanted(row, Wanted(next=self._host.clock()))
 
-    def _wanted(self) -> dict[str, Wanted]:
-        rows = self._host.keep.all(_WANTED)
-        return {row: msgspec.msgpack.decode(value, type=Wanted) for row, value in rows.items()}
-
     def _put_wanted(self, row: str, wanted: Wanted) -> None:
+        self._wanted[row] = wanted
         self._host.keep.put(_WANTED, row, msgspec.msgpack.encode(wanted))
 
     def _ask_for(self, row: str) -> None:
@@ -257,9 +258,8 @@ class ServerKey:
     def _took(self, row: str, room: str) -> Answered:
         def done(answer: wire.Ok | wire.Error) -> None:
             error = self._take(room, answer)
-            kept = self._host.keep.get(_WANTED, row)
-            if error is not None and kept is not None:
-                wanted = msgspec.msgpack.decode(kept, type=Wanted)
+            wanted = self._wanted.get(row)
+            if error is not None and wanted is not None:
                 self._put_wanted(row, msgspec.structs.replace(wanted, refused=error.text))
 
         return done
