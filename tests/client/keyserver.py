@@ -28,6 +28,7 @@ class KeyServer:
     one_time: dict[tuple[str, str], list[wire.keys.SignedKey]] = field(factory=dict)
     parcels: list[wire.SendParcels] = field(factory=list)
     _machines: list[Machine] = field(factory=list)
+    _made: set[str] = field(factory=set)
 
     def answer(self, user: str, device: str, request: dict[str, Any]) -> Answer | None:
         """What a request about keys is answered; None for others."""
@@ -71,7 +72,8 @@ class KeyServer:
         return wire.KeyCount(one_time=len(there), generation=0)
 
     def _asked(self, name: str) -> wire.UserKeys | None:
-        if folded(name) not in self.published and folded(name) in self.friends:
+        if folded(name) in self.friends and folded(name) not in self._made:
+            self._made.add(folded(name))
             self._befriend(folded(name))
         return self.published.get(folded(name))
 
