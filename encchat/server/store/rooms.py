@@ -134,7 +134,7 @@ def _take_effect(connection: sqlite3.Connection, head: RoomHead, step: Step, seq
             )
         case "open":
             connection.execute("UPDATE room SET open = ? WHERE id = ?", (event.open, head.id))
-    if event.event in ("joined", "left", "expelled"):
+    if event.event not in ("role", "open"):
         connection.execute("UPDATE room SET version = ? WHERE id = ?", (seq, head.id))
 
 
