@@ -58,6 +58,7 @@ class Handover:
     repair: Repair
     _early: dict[str, Early] = field(init=False)
     _queue: dict[str, Queued] = field(init=False)
+    _learned: dict[str, float] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         """What is left to do is looked at after every message, so it is held here as well."""
@@ -160,10 +161,22 @@ class Handover:
         if where is None or folded(queued.user) not in {folded(name) for name in where.members}:
             return where is not None
         devices = [each for each in self.host.devices_of(where) if folded(each.user) == folded(queued.user)]
+        if not devices:
+            self._learn(where, queued.user)
         parcels = [(device, letters.HISTORY, self._letter(queued, device)) for device in devices]
         if not parcels or any(not letter for _, _, letter in parcels):
             return False
-        return len(self.host.send_parcels(where, parcels)) < len(parcels)
+        missed = self.host.send_parcels(where, parcels)
+        for device in missed:
+            self.host.renew_session(where, device)
+        return len(missed) < len(parcels)
+
+    def _learn(self, where: Conversation, user: str) -> None:
+        """Ask for the new member's devices, now and then."""
+        now, key = self.host.clock(), folded(user)
+        if now >= self._learned.get(key, 0.0) + limits.REPAIR_FIRST_SECONDS:
+            self._learned[key] = now
+            self.host.learn(where, user)
 
     def _letter(self, queued: Queued, device: Device) -> bytes:
         said = _statement(queued.conversation, self.host.user, device.user, device.device, queued.held)

@@ -10,6 +10,7 @@ here. Everybody else is told no. The same key goes to the same device only so of
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 import msgspec
@@ -51,6 +52,8 @@ class Repair:
     inbound: InboundSessions
     outbound: OutboundSessions
     _missing: dict[Session, Missing] = field(init=False)
+    _soonest: float = field(init=False, default=0.0)
+    """Before then `work` has nothing to do; it is called after every message."""
     _answered: dict[tuple[str, str], list[float]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -83,11 +86,14 @@ class Repair:
     def work(self) -> bool:
         """Ask for a slice of what is due; whether more is due now."""
         now = self.host.clock()
+        if now < self._soonest:
+            return False
         due = [each for each in self._missing.items() if each[1].next <= now and each[1].asked < limits.REPAIR_TIMES]
         for session, missing in due[: limits.REPAIR_SLICE]:
             wait = min(limits.REPAIR_FIRST_SECONDS * 5 ** (missing.asked + 1), limits.REPAIR_MAX_SECONDS)
             self._put(session, msgspec.structs.replace(missing, asked=missing.asked + 1, next=now + wait))
             self._ask(session, missing)
+        self._soonest = self.next_at() or inf
         return len(due) > limits.REPAIR_SLICE
 
     def next_at(self) -> float | None:
@@ -157,6 +163,7 @@ class Repair:
                 self.host.keep.put(_KIND, session.row, None)
             return
         self._missing[session] = missing
+        self._soonest = min(self._soonest, missing.next)
         self.host.keep.put(_KIND, session.row, msgspec.msgpack.encode(missing))
 
     def _promises(self, conversation: str) -> bool:

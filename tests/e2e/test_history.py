@@ -159,6 +159,22 @@ class Handovers(Case):
         self.world.work()
         self.assertEqual(carol.open(said[0]), "one")
 
+    def test_a_new_member_whose_devices_are_not_known_yet_gets_it_later(self) -> None:
+        """They are asked for; and where there is no Olm session one is begun."""
+        said, carol = self.invite("all")
+        megolm(self.alice).handover.hand_over(self.world.conversation(), "carol")
+        self.world.revoked.add(carol.me)
+        self.alice.scheme.work()
+        self.alice.scheme.work()
+        self.assertEqual(self.alice.learned, ["carol"])
+        self.world.revoked.clear()
+        self.world.keyless.add(carol.me)
+        self.alice.scheme.work()
+        self.assertEqual(self.alice.renewed, [carol.me])
+        self.world.keyless.clear()
+        self.world.work()
+        self.assertEqual(carol.open(said[0]), "one")
+
     def test_a_long_history_goes_in_several_letters(self) -> None:
         """`HANDOVER_SLICE` keys in each, one letter in a slice of work."""
         self.world.history = "all"
