@@ -219,6 +219,10 @@ class ClientCore:
         self._guarded(self._work)
         self._leave_if_idle()
 
+    def look(self) -> None:
+        """Some time has passed: `work` may have something to do about keys."""
+        self._privacy.busy = True
+
     def _work(self) -> None:
         self._privacy.work()
         self._mail.lanes.work()
@@ -380,6 +384,7 @@ class ClientCore:
     def _show_message(self, message: StoredMessage, missed: bool) -> None:
         if message.content == "event":
             self.room_actions.heard(message, missed=missed)
+            self._mail.retry()
         elif message.content == "topic":
             self.room_actions.topic_set(message.conversation, message.sender, message.body, missed=missed)
         elif message.content != "sealed" or not self._privacy.hold(message, missed):

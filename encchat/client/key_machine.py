@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from encchat.e2e.interfaces import Device, Policy, Trust
+from encchat import wire
+from encchat.e2e.identity import IdentityKey
+from encchat.e2e.interfaces import Device, Keep, Policy, Trust
 
 
 class KeyMachine(Protocol):
     """What it can say only later it tells as an effect; what cannot be done raises `encchat.errors.EncchatError`."""
+
+    @property
+    def keep(self) -> Keep:
+        """The client's store."""
+
+    @property
+    def identity(self) -> IdentityKey | None:
+        """The account's identity key, if this device has it."""
+
+    def identities_of(self, user: str) -> Sequence[wire.Identity]:
+        """The identity keys by which what somebody says is verified, as far as they are known."""
 
     @property
     def policy(self) -> Policy:

@@ -23,12 +23,15 @@ from encchat.client.store import Outgoing
 from encchat.e2e.interfaces import Content, Conversation
 from encchat.errors import (
     EncchatError,
+    ForbiddenError,
     InternalError,
+    NoKeysError,
     NotConnectedError,
     NotPreparedError,
     OverloadedError,
     StaleKeyError,
     ThrottledError,
+    UnknownUserError,
 )
 from encchat.limits import MAX_STALE, SEAL_SLICE
 
@@ -63,6 +66,8 @@ class Lane:
     prepared: Conversation | None = None
     stuck: bool = False
     last: str = ""
+    refused: int = -1
+    """The version of the room for whose members the server refused keys."""
 
 
 @define(eq=False)
@@ -147,8 +152,17 @@ class Lanes:
             self._seal(lane, where, fresh=True)
         elif isinstance(error, NotConnectedError):
             lane.waiting.clear()  # they are in the outbox, and sent again after the next login
+        elif self._is_changing(lane, where, error):
+            lane.stuck = self._still(lane, where)
+            self._start(lane)
         else:
             self._refuse(lane, error)
+
+    @staticmethod
+    def _is_changing(lane: Lane, where: Conversation, error: EncchatError) -> bool:
+        """Whether somebody is leaving the room just now: the server knows it, and this client is about to hear it."""
+        again, lane.refused = lane.refused == where.version, where.version
+        return where.kind == "room" and isinstance(error, ForbiddenError) and not again
 
     def _refuse(self, lane: Lane, error: EncchatError) -> None:
         if error.code in TRANSIENT:

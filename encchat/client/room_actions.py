@@ -19,6 +19,7 @@ from encchat.client import events
 from encchat.client.floor import Floor
 from encchat.client.requests import Answer
 from encchat.client.room_names import RANDOM_BYTES, made_up
+from encchat.client.room_trust import RoomTrust
 from encchat.client.store.interface import StoredMessage
 from encchat.errors import NameRefusedError, UsageError
 
@@ -33,9 +34,13 @@ class RoomActions:
     """See the module's docstring. Each method may raise `EncchatError`, which is shown under the command's name."""
 
     _floor: Floor
+    _trust: RoomTrust = field(init=False)
     _own: deque[str] = field(init=False, factory=lambda: deque(maxlen=_REMEMBERED))
     _before: dict[str, str] = field(init=False, factory=dict)
     """Where bare lines went before each room was entered."""
+
+    def __attrs_post_init__(self) -> None:
+        self._trust = RoomTrust(self._floor, self._put_there)
 
     # Commands -------------------------------------------------------------------------------------
     def joined(self, name: str) -> str:
@@ -63,7 +68,18 @@ class RoomActions:
         if known is not None:
             self._go(known.name)
             return
-        self._change(f"/join {room}", wire.Join, self._entered, room=room, statement="")
+        invitation = self._floor.rooms.invitation(room)
+        if invitation is not None:
+            self._join(room, invitation.id, 0)
+            return
+        # What is signed of a joining names the room's id, which an invitation has brought and an open room must tell.
+        self._floor.ask(
+            f"/join {room}",
+            wire.Who,
+            then=partial(self._join_open, room),
+            failed=lambda _: self._join(room, "", 0),
+            room=room,
+        )
 
     def decline(self, name: str) -> None:
         """Decline; without a name, the one invitation there is."""
@@ -116,6 +132,7 @@ class RoomActions:
     # The connection's life ------------------------------------------------------------------------
     def catch_up(self, then: Callable[[], None]) -> None:
         """After a login: learn which rooms there are and who is in them, show invitations; then call ``then``."""
+        self._floor.rooms.judge = self._trust.judge
         self._floor.ask_quietly(wire.Rooms, partial(self._caught_up, then))
 
     def invited(self, said: wire.Invited, *, missed: bool = False) -> None:
@@ -132,6 +149,9 @@ class RoomActions:
         except msgspec.MsgspecError:
             return
         rooms, name = self._floor.rooms, message.conversation
+        room = rooms.known(name)
+        if room is not None:
+            self._trust.changed(room, message.seq, change)
         newer = rooms.apply(name, message.seq, change)
         if message.ulid in self._own:
             return  # its answer says the rest
@@ -159,20 +179,24 @@ class RoomActions:
         def opened(result: wire.Result | None) -> None:
             if not isinstance(result, wire.RoomState):
                 return
-            self._floor.rooms.take(result)
+            self._floor.rooms.judge(self._floor.rooms.take(result))  # whose opening it is will be needed to invite
             self._show(result.room, "opened", self._floor.user, self._floor.user)
             self._go(result.room)
             for user in users:
                 self._invite(result.room, user)
 
-        self._change(f"/chat {name}", wire.OpenRoom, opened, refused, room=name, statement="", **settings)
+        ulid = self._floor.new_ulid()
+        statement = self._trust.opening(wire.OpenRoom(id=0, room=name, ulid=ulid, **settings))
+        fields = settings | {"ulid": ulid, "statement": statement}
+        self._change(f"/chat {name}", wire.OpenRoom, opened, refused, room=name, **fields)
 
     def _made_up(self) -> str:
         return made_up(self._floor.random(RANDOM_BYTES))
 
     def _invite(self, room: str, user: str) -> None:
         then = partial(self._was_invited, room, user)
-        self._change(f"/invite {user}", wire.Invite, then, room=room, user=user, statement="")
+        statement = self._trust.invitation(self._floor.rooms.get(room), user)
+        self._change(f"/invite {user}", wire.Invite, then, room=room, user=user, statement=statement)
 
     def _was_invited(self, room: str, user: str, result: wire.Result | None) -> None:
         known = result.user if isinstance(result, wire.UserStatus) else user
@@ -182,6 +206,15 @@ class RoomActions:
             self._floor.notice(f"{known} is OFFLINE and finds the invitation to {room} when coming online")
 
     # Entering and leaving -------------------------------------------------------------------------
+    def _join(self, room: str, room_id: str, version: int) -> bool:
+        statement = self._trust.joining(room_id, version)
+        self._change(f"/join {room}", wire.Join, self._entered, room=room, statement=statement)
+        return True
+
+    def _join_open(self, room: str, result: wire.Result | None) -> None:
+        if isinstance(result, wire.RoomState):
+            self._join(room, result.id, result.version)
+
     def _entered(self, result: wire.Result | None) -> None:
         if isinstance(result, wire.RoomState):
             self._show(result.room, "joined", self._floor.user, self._floor.user)
@@ -198,7 +231,7 @@ class RoomActions:
         self._show(room, "declined", self._floor.user, self._floor.user)
 
     def _left(self, room: str) -> None:
-        self._floor.rooms.remove(room)
+        self._remove(room)
         self._show(room, "left", self._floor.user, self._floor.user)
         back = self._before.pop(names.folded(room), names.LOBBY)
         if names.folded(self._floor.conversation) == names.folded(room):
@@ -207,9 +240,24 @@ class RoomActions:
 
     def _out(self, room: str) -> None:
         """This account was put out, or left by another device: what is typed for the room must not reach the lobby."""
-        self._floor.rooms.remove(room)
+        self._remove(room)
         if names.folded(self._floor.conversation) == names.folded(room):
             self._floor.notice(f"you are not in {room} any more; /go lobby, or /go @NAME")
+
+    def _remove(self, name: str) -> None:
+        room = self._floor.rooms.known(name)
+        if room is not None:
+            self._trust.forget(room)
+            self._floor.rooms.remove(name)
+
+    def _put_there(self, room: str, user: str) -> None:
+        self._floor.show(
+            events.Warned(
+                code="injected-member",
+                text=f"WARNING: the server says that {user} is in {room}, but nobody there has signed an invitation of"
+                f" {user}. Nothing you say in {room} is encrypted for {user}.",
+            )
+        )
 
     # Answers and events ---------------------------------------------------------------------------
     def _change(
@@ -221,9 +269,9 @@ class RoomActions:
         **fields: Any,
     ) -> None:
         """Ask for a change of a room under a ULID of its own."""
-        ulid = self._floor.new_ulid()
-        self._floor.ask(label, kind, then=then, failed=failed, ulid=ulid, **fields)
-        self._own.append(ulid)
+        fields.setdefault("ulid", self._floor.new_ulid())
+        self._floor.ask(label, kind, then=then, failed=failed, **fields)
+        self._own.append(fields["ulid"])
 
     def _done(self, room: str, event: events.RoomChange, user: str, _result: wire.Result | None) -> None:
         self._show(room, event, user, self._floor.user)

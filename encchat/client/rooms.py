@@ -8,7 +8,7 @@ not: they are asked for after each login.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from attrs import define, field
@@ -42,6 +42,10 @@ class Room:
     header: Header
     version: int = 0
     members: dict[str, wire.Member] = field(factory=dict)
+    injected: frozenset[str] = frozenset()
+    """Folded names of those who are in it by the server's word alone: nothing is encrypted for them."""
+    judged: int = -1
+    """The version whose members have all been judged."""
 
     @property
     def name(self) -> str:
@@ -49,12 +53,13 @@ class Room:
         return self.header.name
 
     def joined(self) -> tuple[str, ...]:
-        """Who is in it, by name."""
-        found = (member.user for member in self.members.values() if member.state == "joined")
+        """Who is in it, by name; not who was put there by the server alone."""
+        there = (member for name, member in self.members.items() if name not in self.injected)
+        found = (member.user for member in there if member.state == "joined")
         return tuple(sorted(found, key=names.folded))
 
-    def state(self, without: Collection[str] = ()) -> wire.RoomState:
-        """All of it as the server tells it, members ``without`` those of these folded names."""
+    def state(self) -> wire.RoomState:
+        """All of it as the server tells it."""
         head = self.header
         return wire.RoomState(
             room=head.name,
@@ -65,7 +70,7 @@ class Room:
             open=head.open,
             owner=head.owner,
             version=self.version,
-            members=[member for name, member in self.members.items() if name not in without],
+            members=list(self.members.values()),
         )
 
     def member(self, user: str) -> wire.Member | None:
@@ -79,6 +84,8 @@ class Rooms:
 
     _keep: Keep
     user: str = ""
+    judge: Callable[[Room], None] = field(default=lambda room: None)
+    """Finds out who of a room was put there by the server alone, before anything is said in it."""
     _rooms: dict[str, Room] = field(init=False, factory=dict)
     _invitations: dict[str, wire.Invited] = field(init=False, factory=dict)
 
@@ -119,6 +126,8 @@ class Rooms:
     def conversation(self, name: str) -> Conversation:
         """The room as end-to-end encryption sees it; raise as `get` does."""
         room = self.get(name)
+        if room.judged != room.version:
+            self.judge(room)
         head = room.header
         members = room.joined() or (self.user,)
         signed = head.policy == "signed"
@@ -148,6 +157,7 @@ class Rooms:
             room = self._rooms[key] = Room(_header(state, topic))
         if first:
             room.members.clear()
+        room.judged = -1
         room.version = max(room.version, state.version)
         room.members |= {names.folded(member.user): member for member in state.members}
         self._invitations.pop(key, None)

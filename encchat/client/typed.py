@@ -12,7 +12,7 @@ from encchat.client.commands import Actor, run_command
 
 _SECURE: Final = "secure:"
 _ORDERED: Final[frozenset[type[wire.Request]]] = frozenset(
-    {wire.Connect, wire.Goodbye, wire.Admin, wire.OpenRoom, wire.Join, wire.Leave}
+    {wire.Connect, wire.Goodbye, wire.Admin, wire.OpenRoom, wire.Who, wire.Join, wire.Leave}
 )
 
 

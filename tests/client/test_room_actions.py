@@ -50,11 +50,18 @@ def entry(room: str = "#garden", state: Any = "joined", by: str = "") -> wire.Ro
     return wire.RoomEntry(room=room, id=ULID, state=state, scheme="megolm", policy="signed", members=2, by=by)
 
 
+def join(table: Table, room: str = "#garden", **more: Any) -> None:
+    """Join a room without an invitation: what it is has to be asked first."""
+    table.type(f"/join {room}")
+    name = f"#{room.removeprefix('#')}"
+    table.answer("who", state(name, **more))
+    table.answer("join", state(name, **more))
+
+
 def in_room(room: str = "#garden", **more: Any) -> Table:
     """A table that has joined a room by hand."""
     table = ready()
-    table.type(f"/join {room}")
-    table.answer("join", state(room, **more))
+    join(table, room, **more)
     table.shown.clear()
     return table
 
@@ -197,8 +204,7 @@ class Coming(SynchronousTestCase):
     def test_joining_goes_there(self) -> None:
         """And what was typed meanwhile goes there as well."""
         table = ready()
-        table.type("/join tea")
-        table.answer("join", state("#tea"))
+        join(table, "tea")
         self.assertEqual("#tea", table.core.conversation)
         self.assertEqual([("joined", "#tea", "alice", "alice")], changes(table))
         self.assertEqual(["alice", "bob"], list(table.core.rooms.get("#tea").joined()))
@@ -207,6 +213,7 @@ class Coming(SynchronousTestCase):
         """What was typed behind it goes nowhere."""
         table = ready()
         table.type("/join #tea", "a secret")
+        table.refuse("who", "unknown-conversation", "no such room")
         table.refuse("join", "unknown-conversation", "no such room")
         self.assertEqual(
             (["/join #tea: no such room"], "lobby"), (table.texts(events.Error)[:1], table.core.conversation)
@@ -263,8 +270,8 @@ class Going(SynchronousTestCase):
         """To where one was before; the event in the room's log, which may come first, changes nothing of that."""
         for event_first in (False, True):
             table = ready()
-            table.type("/go @bob", "/join #tea")
-            table.answer("join", state("#tea"))
+            table.type("/go @bob")
+            join(table, "#tea")
             table.shown.clear()
             table.type("/leave")
             asked = table.take("leave")
@@ -279,8 +286,7 @@ class Going(SynchronousTestCase):
     def test_leaving_another_room_stays_here(self) -> None:
         """Bare lines go where they went."""
         table = in_room()
-        table.type("/join #tea")
-        table.answer("join", state("#tea"))
+        join(table, "#tea")
         table.type("/leave #GARDEN")
         self.assertEqual("#garden", table.take("leave")["room"])
         self.assertEqual("#tea", table.core.conversation)
@@ -288,8 +294,7 @@ class Going(SynchronousTestCase):
     def test_leaving_never_goes_back_to_a_room_that_was_left(self) -> None:
         """It goes to the lobby then."""
         table = in_room()
-        table.type("/join #tea")
-        table.answer("join", state("#tea"))
+        join(table, "#tea")
         for room in ("#garden", "#tea"):
             table.type(f"/leave {room}")
             table.answer("leave")

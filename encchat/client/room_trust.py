@@ -1,0 +1,73 @@
+"""Who is really in a room: what this client signs of it, and whom it finds put there by the server alone.
+
+`encchat.e2e.rosters` signs and judges; here it meets the room as this client knows it. Somebody whose keys, or whose
+inviter's, are not known yet cannot be judged: they are asked for before anything is encrypted, and then it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from encchat import wire
+from encchat.client.floor import Floor
+from encchat.client.rooms import Room
+from encchat.e2e.rosters import Rosters
+from encchat.names import folded
+
+
+@frozen(eq=False)
+class RoomTrust:
+    """``warn(room, user)`` tells of somebody who was put into a room. Without keys nothing is signed or judged."""
+
+    _floor: Floor
+    _warn: Callable[[str, str], None]
+
+    def opening(self, request: wire.OpenRoom) -> str:
+        """The statement of an opening."""
+        rosters = self._rosters()
+        return "" if rosters is None else rosters.opening(request)
+
+    def invitation(self, room: Room, user: str) -> str:
+        """The statement of an invitation."""
+        rosters = self._rosters()
+        return "" if rosters is None else rosters.invitation(room.header.id, room.version, user)
+
+    def joining(self, room_id: str, version: int) -> str:
+        """The statement of a joining."""
+        rosters = self._rosters()
+        return "" if rosters is None or not room_id else rosters.joining(room_id, version)
+
+    def changed(self, room: Room, seq: int, change: wire.RoomEvent) -> None:
+        """A change has come in the room's log."""
+        rosters = self._rosters()
+        if rosters is not None:
+            rosters.changed(room.header.id, seq, change)
+
+    def forget(self, room: Room) -> None:
+        """This account has left."""
+        rosters = self._rosters()
+        if rosters is not None:
+            rosters.forget(room.header.id)
+
+    def judge(self, room: Room) -> None:
+        """Find out who was put there; once for each version of the room, as soon as all keys are known."""
+        rosters, machine = self._rosters(), self._floor.machine
+        if rosters is None or machine is None:
+            return
+        verdict = rosters.look(room.state())
+        suspects = [member for user in verdict.injected if (member := room.member(user)) is not None]
+        unknown = [one for one in suspects if not machine.identities_of(one.by or one.user)]
+        injected = frozenset(folded(one.user) for one in suspects if one not in unknown)
+        for name in sorted(injected - room.injected):
+            self._warn(room.name, room.members[name].user)
+        room.injected = injected
+        if not unknown:
+            room.judged = room.version
+
+    def _rosters(self) -> Rosters | None:
+        machine = self._floor.machine
+        if machine is None:
+            return None
+        return Rosters(self._floor.user, machine.keep, lambda: machine.identity, machine.identities_of)
