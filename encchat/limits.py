@@ -327,6 +327,9 @@ OWN_SESSION_SECONDS: Final = 30 * 86_400
 REPAIR_FIRST_SECONDS: Final = 5.0
 """How long a missing key is waited for before it is asked for: it is mostly on its way."""
 
+LOOK_SECONDS: Final = 5.0
+"""How often a connected client looks for what is due about keys: asking again for missing ones, verifications' ends."""
+
 REPAIR_MAX_SECONDS: Final = 86_400.0
 """Longest wait between asking for the same missing key; it is five times as long each time."""
 

@@ -34,7 +34,14 @@ from encchat.errors import (
     StoreError,
     SuiteRefusedError,
 )
-from encchat.limits import QUIT_SECONDS, RETRY_FIRST_SECONDS, RETRY_JITTER, RETRY_MAX_SECONDS, SYNC_AGAIN_SECONDS
+from encchat.limits import (
+    LOOK_SECONDS,
+    QUIT_SECONDS,
+    RETRY_FIRST_SECONDS,
+    RETRY_JITTER,
+    RETRY_MAX_SECONDS,
+    SYNC_AGAIN_SECONDS,
+)
 from encchat.secure import fingerprint
 
 
@@ -91,6 +98,7 @@ class Runner:
     _broken: StoreError | None = field(init=False, default=None)
     _sync_timer: Any = field(init=False, default=None)
     _work_timer: Any = field(init=False, default=None)
+    _look_timer: Any = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._keeper = Keeper(self._home, self._keyring, self._unlock, self._core.notice)
@@ -127,6 +135,8 @@ class Runner:
 
         if self._core.busy and self._work_timer is None:
             self._work_timer = self._reactor.callLater(0, self._work)
+        if self._connection is not None and self._look_timer is None:
+            self._look_timer = self._reactor.callLater(LOOK_SECONDS, self._look)
 
     def _work(self) -> None:
         """A slice of what the core has left to do; lines and typing come between two of them."""
@@ -134,6 +144,11 @@ class Runner:
         if self._broken is None:
             self._core.work()
             self.pump()
+
+    def _look(self) -> None:
+        self._look_timer = None
+        self._core.look()
+        self.pump()
 
     def _sync_again(self) -> None:
         self._sync_timer = None
@@ -170,7 +185,7 @@ class Runner:
             self._tidy_up()
 
     def _tidy_up(self) -> None:
-        for timer in (self._quit_timer, self._sync_timer, self._work_timer):
+        for timer in (self._quit_timer, self._sync_timer, self._work_timer, self._look_timer):
             if timer is not None and timer.active():
                 timer.cancel()
         if self._store is not None:
