@@ -155,8 +155,23 @@ class Lanes:
         elif self._is_changing(lane, where, error):
             lane.stuck = self._still(lane, where)
             self._start(lane)
+        elif isinstance(error, NoKeysError) and lane.name.startswith("@"):
+            self._ask_who(lane, error)
         else:
             self._refuse(lane, error)
+
+    def _ask_who(self, lane: Lane, error: NoKeysError) -> None:
+        """Nobody to encrypt for: because there is no such account?"""
+
+        def answered(answer: Answer) -> None:
+            if self._lanes.get(names.folded(lane.name)) is not lane:
+                return  # of an earlier connection
+            lane.preparing = False
+            unknown = isinstance(answer, wire.Error) and answer.code == UnknownUserError.code
+            self._refuse(lane, UnknownUserError(f"there is no account {lane.name[1:]}") if unknown else error)
+
+        lane.preparing = True
+        self._requests.send_quietly(wire.Status, answered, user=lane.name[1:])
 
     @staticmethod
     def _is_changing(lane: Lane, where: Conversation, error: EncchatError) -> bool:

@@ -91,9 +91,18 @@ def _codes(kind: type[EncchatError]) -> dict[str, type[EncchatError]]:
     return found
 
 
-_BY_CODE: Final = _codes(RequestError) | {errors.NotConnectedError.code: errors.NotConnectedError}
+_HERE: Final = (
+    errors.NotConnectedError,
+    errors.NotEncryptedError,
+    errors.UntrustedError,
+    errors.KeyChangedError,
+    errors.NoKeysError,
+    errors.IdentityMissingError,
+)
+"""Refusals that this side makes itself."""
+_BY_CODE: Final = _codes(RequestError) | {kind.code: kind for kind in _HERE}
 
 
 def error_from(answer: wire.Error) -> EncchatError:
-    """The server's refusal as an exception; a code of a newer server becomes a plain `RequestError`."""
+    """A refusal as an exception; a code of a newer server becomes a plain `RequestError`."""
     return _BY_CODE.get(answer.code, RequestError)(answer.text)
