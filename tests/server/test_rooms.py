@@ -237,6 +237,8 @@ class Boundaries(RoomTestCase):
         [entry] = [one for one in (await tablet.do("conversations"))["conversations"] if one["conversation"] == ROOM]
         self.assertEqual((entry["last_seq"], entry["oldest"], entry["cursor"]), (7, 3, 2))
         await tablet.do("ack", conversation=ROOM, seq=1_000)
+        again = (await tablet.do("conversations"))["conversations"]
+        self.assertEqual([one["cursor"] for one in again if one["conversation"] == ROOM], [7])
         self.assertEqual(await self.cannot_say(bob, "let me in"), "unknown-conversation")
         self.assertEqual((await bob.refused("who", room=ROOM))[0], "unknown-conversation")
         self.assertEqual((await self.refused(bob, "join"))[0], "unknown-conversation")
