@@ -172,13 +172,17 @@ class Ringing(ScreenEvent, frozen=True, kw_only=True, tag="ringing"):
 
 
 class Room(ScreenEvent, frozen=True, kw_only=True, tag="room"):
-    """A room has changed: ``user`` is whom it concerns, ``by`` who did it; ``text`` is the topic."""
+    """A room has changed: ``user`` is whom it concerns, ``by`` who did it; ``text`` is the topic.
+
+    ``time`` as `Message.time`, empty for what this client has just done; ``missed`` as there.
+    """
 
     room: str
     event_: RoomChange = field(name="event")
     user: str
     by: str
     text: str = ""
+    time: str = ""
     missed: bool = False
 
 

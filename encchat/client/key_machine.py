@@ -7,7 +7,7 @@ from typing import Protocol
 
 from encchat import wire
 from encchat.e2e.identity import IdentityKey
-from encchat.e2e.interfaces import Device, Keep, Policy, Trust
+from encchat.e2e.interfaces import Conversation, Device, Keep, Policy, Trust
 
 
 class KeyMachine(Protocol):
@@ -70,6 +70,12 @@ class KeyMachine(Protocol):
 
     def approve(self, device: str) -> None:
         """Give another own device the identity key."""
+
+    def invited(self, conversation: Conversation, user: str) -> None:
+        """This client invites somebody now: what the room's setting promises counts from here."""
+
+    def hand_over_history(self, conversation: Conversation, user: str) -> int:
+        """Somebody whom this client has invited has joined: give what the room's setting promises."""
 
     def export_keys(self, passphrase: str) -> bytes:
         """The keys of past messages, sealed."""

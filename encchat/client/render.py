@@ -220,7 +220,8 @@ def _(event: events.Room, zone: tzinfo | None = None) -> Paragraph:
         "expelled": f"{by} removed {user} from {room}",
         "topic": f"{by} says {room} is about: {printable(event.text)}",
     }
-    return _said(lines[event.event_])
+    time = _local(event.time, "%Y-%m-%d %H:%M ", zone) if event.missed and event.time else ""
+    return _said(f"{time}{lines[event.event_]}")
 
 
 @render.register
@@ -328,7 +329,12 @@ def _(event: events.Recovery, zone: tzinfo | None = None) -> Paragraph:
 
 @render.register
 def _(event: events.Warned, zone: tzinfo | None = None) -> Paragraph:
-    return _warned(*printable_lines(event.text))
+    lines = printable_lines(event.text)
+    return _said(*lines) if event.code in _GOOD_NEWS else _warned(*lines)
+
+
+_GOOD_NEWS: Final = frozenset({"vouched", "handed-over"})
+"""Codes of what was brought about, not of what is wrong."""
 
 
 def _warned(*lines: str) -> Paragraph:

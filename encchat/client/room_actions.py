@@ -20,6 +20,7 @@ from encchat.client.floor import Floor
 from encchat.client.requests import Answer
 from encchat.client.room_names import RANDOM_BYTES, made_up
 from encchat.client.room_trust import RoomTrust
+from encchat.client.screen import iso_time
 from encchat.client.store.interface import StoredMessage
 from encchat.errors import NameRefusedError, UsageError
 
@@ -155,8 +156,10 @@ class RoomActions:
         newer = rooms.apply(name, message.seq, change)
         if message.ulid in self._own:
             return  # its answer says the rest
-        self._announce(name, change, missed=missed)
+        self._announce(message, change, missed=missed)
         if not self._is_me(change.user):
+            if change.event == "joined" and rooms.known(name) is not None:
+                self._trust.joined(name, change.user)
             return
         if change.event in ("left", "expelled") and newer:
             self._out(name)
@@ -201,6 +204,7 @@ class RoomActions:
     def _was_invited(self, room: str, user: str, result: wire.Result | None) -> None:
         known = result.user if isinstance(result, wire.UserStatus) else user
         self._floor.meet(known)
+        self._trust.invited(room, known)
         self._show(room, "invited", known, self._floor.user)
         if isinstance(result, wire.UserStatus) and result.presence == "OFFLINE":
             self._floor.notice(f"{known} is OFFLINE and finds the invitation to {room} when coming online")
@@ -279,17 +283,20 @@ class RoomActions:
     def _noted(self, _room: str, said: str) -> None:
         self._floor.notice(said)
 
-    def _show(self, room: str, event: events.RoomChange, user: str, by: str, *, missed: bool = False) -> None:
-        self._floor.show(events.Room(room=room, event_=event, user=user, by=by, missed=missed))
+    def _show(
+        self, room: str, event: events.RoomChange, user: str, by: str, *, missed: bool = False, time: str = ""
+    ) -> None:
+        self._floor.show(events.Room(room=room, event_=event, user=user, by=by, missed=missed, time=time))
 
-    def _announce(self, room: str, change: wire.RoomEvent, *, missed: bool) -> None:
+    def _announce(self, message: StoredMessage, change: wire.RoomEvent, *, missed: bool) -> None:
+        room = message.conversation
         self._floor.meet(change.user)
         if change.event == "role":
             self._floor.notice(f"{change.user} is {change.role} of {room} now, says {change.by}")
         elif change.event == "open":
             self._floor.notice(f"{_open_text(room, change.open)}, says {change.by}")
         else:
-            self._show(room, change.event, change.user, change.by, missed=missed)
+            self._show(room, change.event, change.user, change.by, missed=missed, time=iso_time(message.time))
 
     def _listed(self, result: wire.Result | None) -> None:
         if isinstance(result, wire.RoomList):

@@ -34,6 +34,20 @@ class RoomTrust:
         rosters = self._rosters()
         return "" if rosters is None else rosters.invitation(room.header.id, room.version, user)
 
+    def invited(self, name: str, user: str) -> None:
+        """The server has taken this client's invitation: a room's history may begin here for ``user``."""
+        if self._floor.machine is not None:
+            self._floor.machine.invited(self._floor.rooms.conversation(name), user)
+
+    def joined(self, name: str, user: str) -> None:
+        """Somebody has joined; whoever this client has invited is given the history that the room promises."""
+        room = self._floor.rooms.get(name)
+        member = room.member(user)
+        if member is None or member.state != "joined":
+            return
+        if folded(member.by) == folded(self._floor.user) and self._floor.machine is not None:
+            self._floor.machine.hand_over_history(self._floor.rooms.conversation(name), user)
+
     def joining(self, room_id: str, version: int) -> str:
         """The statement of a joining."""
         rosters = self._rosters()

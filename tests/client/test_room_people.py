@@ -130,6 +130,26 @@ class RoomsOfPeople(PeopleTestCase):
         await self.say(alice, "in the garden", bob, carol)
         self.assertEqual(["in the garden"], carol.texts())
 
+    async def test_a_new_member_reads_what_the_room_promises(self) -> None:
+        """All of the past, what was said since the invitation, or nothing."""
+        for history, readable in (("all", {"before", "between"}), ("since-invite", {"between"}), ("none", set())):
+            alice, bob = await self.people("alice", "bob")
+            alice.type(f"/chat #garden --history {history}", "before")
+            await alice.settled()
+            alice.type("/invite bob")
+            await bob.sees(events.Room, event_="invited", user="bob")
+            alice.type("between")
+            await alice.settled()
+            bob.type("/join")
+            await alice.sees(events.Room, event_="joined", user="bob")
+            alice.type("after")
+            await bob.reads("after")
+            for text in readable:
+                await bob.reads(text)
+            self.assertEqual({"after", *readable}, set(bob.texts()), history)
+            for person in (alice, bob):
+                person.leave()
+
     async def test_an_open_room_is_found_and_joined(self) -> None:
         """Without an invitation."""
         alice, bob = await self.people("alice", "bob")

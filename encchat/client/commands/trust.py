@@ -63,7 +63,7 @@ def _devices(actor: Actor, arguments: str) -> None:
 
 def _approve(actor: Actor, arguments: str) -> None:
     if not arguments or " " in arguments:
-        raise UsageError("one DEVICE, as /devices lists it: /approve DEVICE")
+        raise UsageError("one CODE, as the other device shows it after its login: /approve CODE")
     actor.trust_actions.approve(arguments)
 
 
@@ -112,7 +112,7 @@ TRUST: Final = (
     ),
     Command("fingerprint", "/fingerprint [NAME]", "show NAME's (or your) identity key in short", _fingerprint, "user"),
     Command("devices", _DEVICES, "list your devices, NAME's with their keys, or end one of yours", _devices, "user"),
-    Command("approve", "/approve DEVICE", "give another device of yours your identity key", _approve),
+    Command("approve", "/approve CODE", "give your identity key to your other device that shows CODE", _approve),
     Command("recover", "/recover [PHRASE]", "bring your keys to this device by the recovery phrase", _recover),
     Command("recovery", "/recovery", "show the recovery phrase", _recovery),
     Command("sign", "/sign ed25519|rsa|dsa", "make a new identity key of that kind", _sign, "word", _ALGORITHMS),
