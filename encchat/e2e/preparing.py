@@ -123,10 +123,10 @@ class Preparations:
             if error is not None:
                 raise error
             self._may(conversation)
+            devices = self._machine.devices_of(conversation) if self._machine.by_olm(conversation) else ()
         except EncchatError as refused:
             self._end(each, refused)
             return
-        devices = self._machine.devices_of(conversation) if self._machine.by_olm(conversation) else ()
         scope = conversation.id if conversation.scheme == OLM else ""
         self._claims.ensure(conversation.name, devices, partial(self._claimed, each), scope)
 

@@ -152,7 +152,9 @@ class ServerKey:
         return envelopes.ServerKeyEnvelope(host.device, version, nonce, sealed).body
 
     def open(self, conversation: Conversation, said: wire.Message) -> Decrypted:
-        """Undo it; the key is asked for if it is not here."""
+        """Undo it; the key is asked for if it is not here. Only in rooms of this scheme: the server knows its keys."""
+        if conversation.scheme != self.name:
+            raise UndecryptableError("wrong-conversation")
         try:
             envelope = envelopes.split_server_key(said.body)
         except MalformedRequestError:

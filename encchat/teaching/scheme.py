@@ -90,7 +90,9 @@ class TeachingScheme:
         return envelopes.OtherEnvelope(self._host.device, msgspec.msgpack.encode(parts)).body
 
     def open(self, conversation: Conversation, said: wire.Message) -> Decrypted:
-        """The part for this device."""
+        """The part for this device, in conversations of this scheme: nobody else accepts what it protects so badly."""
+        if conversation.scheme != self.name:
+            raise UndecryptableError("wrong-conversation")
         try:
             envelope = envelopes.split(NAME, said.body)
             data = envelope.data if isinstance(envelope, envelopes.OtherEnvelope) else b""

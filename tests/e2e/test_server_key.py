@@ -211,6 +211,11 @@ class Messages(Case):
         self.bob.keep.put("server-key", f"{self.world.conversation().id} 2", key)
         self.broken(msgspec.structs.replace(self.said, body=self.said.body.replace("PHONE.1.", "PHONE.2.")))
 
+    def test_a_message_in_a_room_of_another_scheme_is_not_opened(self) -> None:
+        """The server, which knows such keys, cannot speak for anybody in a room that it cannot read."""
+        self.world.scheme = "megolm"
+        self.assertEqual(self.refused(self.bob, self.said).reason, "wrong-conversation")
+
     def test_a_changed_or_malformed_message_is_broken(self) -> None:
         """Every part of it."""
         envelope = envelopes.split_server_key(self.said.body)

@@ -161,6 +161,13 @@ class Pair(SynchronousTestCase):
         self.assertEqual(self.refused(laptop, said), "not-for-this-device")
         self.assertEqual(self.refused(self.bob, msgspec.structs.replace(said, sender="carol")), "no-key")
 
+    def test_a_message_in_a_room_of_another_scheme_is_not_opened(self) -> None:
+        """Nobody is talked down to it."""
+        self.ready(self.alice)
+        said = self.alice.encrypt("x")
+        self.world.scheme = "megolm"
+        self.assertEqual(self.refused(self.bob, said), "wrong-conversation")
+
     def test_the_end_of_a_conversation_forgets_its_secret(self) -> None:
         """The next one has a key of its own."""
         self.ready(self.alice)
