@@ -56,6 +56,8 @@ class Told:
     """Conversation and ULID of what the device said is waiting in its outbox."""
     told_at: list[tuple[str, int]] = field(factory=list)
     """Conversation and seq of everything shown or accepted, as it came."""
+    announced: set[tuple[str, int]] = field(factory=set)
+    """Conversation and seq of what it was told of before its key had come: its text may come later than others."""
     refused: int = 0
     """Messages the device was told are not sent."""
     killed: bool = False
@@ -205,6 +207,8 @@ def _told_twice(told: Told) -> Iterator[Problem]:
 def _order(told: Told) -> Iterator[Problem]:
     last: dict[str, int] = {}
     for name, entry in told.shown:
+        if (name, entry.seq) in told.announced:
+            continue
         if entry.seq < last.get(name, 0):
             yield Problem("order", f"{told.device} was shown {name} {entry.seq} after {last[name]}")
         last[name] = entry.seq

@@ -93,6 +93,8 @@ class Device:
             case "message":
                 name = canonical(self.told.account, line["conversation"])
                 self.told.was_shown(name, _entry(line))
+            case "undecryptable":
+                self.told.announced.add((canonical(self.told.account, line["conversation"]), line["seq"]))
             case "history":
                 name = canonical(self.told.account, line["conversation"])
                 self.told.keeps(name, map(_entry, line["messages"]))
@@ -112,14 +114,29 @@ async def add_devices(
     port: int = 0,
     environ: dict[str, str] | None = None,
 ) -> list[Device]:
-    """Start ``(account, number of devices)`` clients and wait until each is logged in."""
+    """Start ``(account, number of devices)`` clients and wait until each is logged in and has its account's keys."""
     made: list[Device] = []
+    phrases: dict[str, str] = {}
     for number in range(1, max(count for _, count in devices) + 1):
         together = [_started(bench, account, number, port, environ) for account, count in devices if number <= count]
         for device in together:
             await device.life.wait_for("logged_in")
+            await _has_keys(device, phrases)
         made += together
     return made
+
+
+async def _has_keys(device: Device, phrases: dict[str, str]) -> None:
+    """The first device of an account makes them, and the phrase that brings them to the others."""
+    account = device.told.account
+    if account not in phrases:
+        phrases[account] = (await device.life.wait_for("recovery"))["phrase"]
+    else:
+        await device.life.wait_for("warning", code="unvouched")
+        device.life.type(f"/recover {phrases[account]}")
+        await device.life.wait_for("warning", code="vouched")
+        device.life.type(f"/status {account}")  # is answered after its keys were taken
+        await device.life.wait_for("status")
 
 
 def _started(bench: Bench, account: str, number: int, port: int, environ: dict[str, str] | None) -> Device:

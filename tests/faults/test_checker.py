@@ -100,6 +100,15 @@ class CheckerTests(SynchronousTestCase):
         """Within a conversation."""
         self.assertEqual(self.kinds([hearer(2, 1)], log(1, 2)), {"order"})
 
+    def test_a_message_whose_key_came_late_may_be_shown_after_others(self) -> None:
+        """It stood in its place as one that cannot be read yet; that it is never shown is a loss."""
+        told = hearer(2, 1)
+        told.announced.add(("lobby", 1))
+        self.assertEqual(self.kinds([told], log(1, 2)), set())
+        told = hearer(2)
+        told.announced.add(("lobby", 1))
+        self.assertEqual(self.kinds([told], log(1, 2)), {"lost"})
+
     def test_typed_lines_in_another_order_break_the_order(self) -> None:
         """What one device said stands in the log as it was typed."""
         told = speaker(1, 2)
