@@ -323,7 +323,7 @@ class Machine:
         """`encchat.e2e.interfaces.Host`; nobody whose key has changed, as long as that is not accepted."""
         kept = self._readers.get(conversation.id)
         if kept is None or kept[:2] != (conversation, self._lists.epoch):
-            found = tuple(device for user in conversation.members for device in self._believed(user))
+            found = tuple(device for user in self._members_now(conversation) for device in self._believed(user))
             kept = self._readers[conversation.id] = (conversation, self._lists.epoch, found)
         return kept[2]
 
@@ -347,6 +347,7 @@ class Machine:
             else:
                 missed.append(device)
         self._post.send(conversation.name, sealed)
+        self._claims.ensure(conversation.name, missed, _nothing)  # for the next try
         return missed
 
     def publish_rsa(self, key: str) -> None:
@@ -413,6 +414,12 @@ class Machine:
             return ()
         return self._lists.of(user)
 
+    def _members_now(self, conversation: Conversation) -> list[str]:
+        """Its members, without those who are found, now that their keys are known, to have been put there."""
+        now = self._look_up(conversation.id) if conversation.kind == "room" else None
+        there = {folded(user) for user in (conversation if now is None else now).members}
+        return [user for user in conversation.members if folded(user) in there]
+
     def _built(self, conversation: Conversation, content: Content, device: Device | None = None) -> bytes:
         identity = self._own.required
         recipient = "" if device is None else payload.address(device.user, device.device)
@@ -424,7 +431,12 @@ class Machine:
             scheme = self._schemes.get(said.scheme)
             if scheme is None:
                 raise UndecryptableError("broken")
-            return scheme.open(conversation, said)
+            try:
+                return scheme.open(conversation, said)
+            except UndecryptableError as error:
+                if error.reason == "no-key":
+                    self._look_at(said)
+                raise
         sender = self._lists.find(said.sender, said.body.partition(".")[0])
         if sender is None:
             raise (
@@ -438,6 +450,11 @@ class Machine:
             if error.reason in ("no-key", "broken"):
                 self._renewals.renew(conversation.name, sender, conversation.id)
             raise
+
+    def _look_at(self, said: wire.Message) -> None:
+        """Whom one has never asked about cannot be asked for a key either."""
+        if self._lists.find(said.sender, said.body.partition(".")[0]) is None:
+            self._lists.ensure(f"@{said.sender}", [said.sender], _nothing)
 
     def _parcel(self, about: str, device: Device, kind: str, content: bytes) -> wire.Parcel:
         plaintext = payload.build_parcel(kind, content, about, self._me(), device)

@@ -49,8 +49,8 @@ class Shared(Struct, frozen=True):
 
 
 def place(device: Device) -> str:
-    """A device as `Shared` names it."""
-    return f"{device.device} {folded(device.user)}"
+    """A device as `Shared` names it; one that has made new keys is another."""
+    return f"{device.device} {folded(device.user)} {device.curve25519}"
 
 
 @frozen
