@@ -431,6 +431,12 @@ MAX_OUTBOX: Final = 10_000
 MAX_UNOPENED: Final = 10_000
 """Messages that wait for their key: as many as a long holiday brings; the first of more stay ciphertext."""
 
+KEYS_AGAIN_SECONDS: Final = 0.5
+"""Between two looks for the keys of somebody who has none: who has registered just now publishes them in this time."""
+
+MAX_KEY_LOOKS: Final = 10
+"""Such looks until a message is refused."""
+
 MAX_STALE: Final = 3
 """Times a message goes out again at once because the room's key was replaced meanwhile; then it waits a while."""
 

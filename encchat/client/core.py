@@ -219,6 +219,15 @@ class ClientCore:
         self._guarded(self._work)
         self._leave_if_idle()
 
+    @property
+    def keyless(self) -> bool:
+        """Whether a message waits for somebody to have keys: `look_again`, a little later."""
+        return self._mail.lanes.keyless
+
+    def look_again(self) -> None:
+        """See whether those who had no keys have any now."""
+        self._guarded(self._mail.lanes.look_again)
+
     def look(self) -> None:
         """Some time has passed: `work` may have something to do about keys."""
         self._privacy.busy = True
@@ -226,6 +235,7 @@ class ClientCore:
     def _work(self) -> None:
         self._privacy.work()
         self._mail.lanes.work()
+        self._do_what_waits()
 
     @property
     def distrusted(self) -> bool:
@@ -296,7 +306,10 @@ class ClientCore:
         self._leave_if_idle()
 
     def _must_wait(self) -> bool:
-        return self.state is State.STARTING or self._ahead.waiting_for is not None or self._has_enough
+        if self.state is State.STARTING or self._ahead.waiting_for is not None:
+            return True
+        # On a pipe what comes after a message is done after it, a goodbye or a message to others too.
+        return self._has_enough or (not self.interactive and self._mail.lanes.unsent)
 
     @property
     def _has_enough(self) -> bool:
@@ -529,7 +542,9 @@ class ClientCore:
     def _receive(self, said: wire.ServerLine) -> None:
         if not isinstance(said, wire.Ok | wire.Error):
             self._receive_event(said)
-        elif not self._requests.answered(said) and isinstance(said, wire.Error):
+        elif self._requests.answered(said):
+            self._do_what_waits()
+        elif isinstance(said, wire.Error):
             self.show_error(said.code, said.text)
 
     def _receive_event(self, said: wire.ServerLine) -> None:
@@ -543,6 +558,7 @@ class ClientCore:
                 self._privacy.receive(said)
             case wire.KeysChanged():
                 self._privacy.keys_changed(said.user)
+                self._mail.lanes.look_again()
             case wire.Invited():
                 self.room_actions.invited(said)
             case wire.SessionStarted():

@@ -33,7 +33,7 @@ from encchat.errors import (
     ThrottledError,
     UnknownUserError,
 )
-from encchat.limits import MAX_STALE, SEAL_SLICE
+from encchat.limits import MAX_KEY_LOOKS, MAX_STALE, SEAL_SLICE
 
 TRANSIENT: Final = frozenset(
     error.code for error in (InternalError, OverloadedError, ThrottledError, NotPreparedError, StaleKeyError)
@@ -65,6 +65,9 @@ class Lane:
     preparing: bool = False
     prepared: Conversation | None = None
     stuck: bool = False
+    keyless: bool = False
+    """Whether it waits for somebody to have keys; ``looks`` is how often they were looked for."""
+    looks: int = 0
     last: str = ""
     refused: int = -1
     """The version of the room for whose members the server refused keys."""
@@ -93,6 +96,11 @@ class Lanes:
     def busy(self) -> bool:
         """Whether `work` has something to do."""
         return any(lane.prepared is not None for lane in self._lanes.values())
+
+    @property
+    def unsent(self) -> bool:
+        """Whether a message waits for its keys."""
+        return any(lane.waiting for lane in self._lanes.values())
 
     def send(self, pending: Pending) -> None:
         """Send it after all that waits in its lane."""
@@ -148,7 +156,7 @@ class Lanes:
             return  # of an earlier connection
         lane.preparing = False
         if error is None:
-            lane.prepared = where
+            lane.prepared, lane.looks = where, 0
             self._seal(lane, where, fresh=True)
         elif isinstance(error, NotConnectedError):
             lane.waiting.clear()  # they are in the outbox, and sent again after the next login
@@ -161,17 +169,40 @@ class Lanes:
             self._refuse(lane, error)
 
     def _ask_who(self, lane: Lane, error: NoKeysError) -> None:
-        """Nobody to encrypt for: because there is no such account?"""
+        """Nobody to encrypt for: because there is no such account, or one that has been made just now?"""
 
         def answered(answer: Answer) -> None:
             if self._lanes.get(names.folded(lane.name)) is not lane:
                 return  # of an earlier connection
-            lane.preparing = False
-            unknown = isinstance(answer, wire.Error) and answer.code == UnknownUserError.code
-            self._refuse(lane, UnknownUserError(f"there is no account {lane.name[1:]}") if unknown else error)
+            if isinstance(answer, wire.Error) and answer.code == UnknownUserError.code:
+                lane.preparing = False
+                self._refuse(lane, UnknownUserError(f"there is no account {lane.name[1:]}"))
+            else:
+                lane.keyless = True
 
+        lane.looks += 1
+        if lane.looks > MAX_KEY_LOOKS:
+            lane.looks = 0
+            self._refuse(lane, error)
+            return
         lane.preparing = True
-        self._requests.send_quietly(wire.Status, answered, user=lane.name[1:])
+        if lane.looks == 1:
+            self._requests.send_quietly(wire.Status, answered, user=lane.name[1:])
+        else:
+            lane.keyless = True
+
+    @property
+    def keyless(self) -> bool:
+        """Whether something waits for `look_again`."""
+        return any(lane.keyless for lane in self._lanes.values())
+
+    def look_again(self) -> None:
+        """See whether those who had no keys have any now."""
+        for lane in list(self._lanes.values()):
+            if lane.keyless:
+                lane.keyless = lane.preparing = False
+                self._privacy.keys_changed(lane.name[1:])
+                self._start(lane)
 
     @staticmethod
     def _is_changing(lane: Lane, where: Conversation, error: EncchatError) -> bool:

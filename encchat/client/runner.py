@@ -35,6 +35,7 @@ from encchat.errors import (
     SuiteRefusedError,
 )
 from encchat.limits import (
+    KEYS_AGAIN_SECONDS,
     LOOK_SECONDS,
     QUIT_SECONDS,
     RETRY_FIRST_SECONDS,
@@ -99,6 +100,7 @@ class Runner:
     _sync_timer: Any = field(init=False, default=None)
     _work_timer: Any = field(init=False, default=None)
     _look_timer: Any = field(init=False, default=None)
+    _keys_timer: Any = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._keeper = Keeper(self._home, self._keyring, self._unlock, self._core.notice)
@@ -137,6 +139,8 @@ class Runner:
             self._work_timer = self._reactor.callLater(0, self._work)
         if self._connection is not None and self._look_timer is None:
             self._look_timer = self._reactor.callLater(LOOK_SECONDS, self._look)
+        if self._core.keyless and self._keys_timer is None:
+            self._keys_timer = self._reactor.callLater(KEYS_AGAIN_SECONDS, self._look_again)
 
     def _work(self) -> None:
         """A slice of what the core has left to do; lines and typing come between two of them."""
@@ -144,6 +148,11 @@ class Runner:
         if self._broken is None:
             self._core.work()
             self.pump()
+
+    def _look_again(self) -> None:
+        self._keys_timer = None
+        self._core.look_again()
+        self.pump()
 
     def _look(self) -> None:
         self._look_timer = None
@@ -185,7 +194,7 @@ class Runner:
             self._tidy_up()
 
     def _tidy_up(self) -> None:
-        for timer in (self._quit_timer, self._sync_timer, self._work_timer, self._look_timer):
+        for timer in (self._quit_timer, self._sync_timer, self._work_timer, self._look_timer, self._keys_timer):
             if timer is not None and timer.active():
                 timer.cancel()
         if self._store is not None:

@@ -51,6 +51,7 @@ class Person:
     _random: random.Random = field(init=False)
     _waiting: list[defer.Deferred[None]] = field(init=False, factory=list)
     _working: bool = field(init=False, default=False)
+    _looking: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._random = random.Random(self.device)  # noqa: S311 - repeatable
@@ -125,6 +126,9 @@ class Person:
         if self.core.busy and not self._working:
             self._working = True
             reactor.callLater(0, self._work, self.core)  # type: ignore[attr-defined]
+        if self.core.keyless and not self._looking:
+            self._looking = True
+            reactor.callLater(0.02, self._look, self.core)  # type: ignore[attr-defined]
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.callback(None)
@@ -133,6 +137,12 @@ class Person:
         self._working = False
         if core is self.core:
             core.work()
+            self.pump()
+
+    def _look(self, core: ClientCore) -> None:
+        self._looking = False
+        if core is self.core:
+            core.look_again()
             self.pump()
 
     # What is waited for ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from attrs import define, field
 
 from encchat.client import events
 from encchat.client.store import MemoryStore
+from encchat.limits import MAX_KEY_LOOKS
 from tests.client.people import PeopleTestCase
 from tests.server.harness import Line
 
@@ -98,6 +99,22 @@ class TwoPeople(PeopleTestCase):
         await alice.arrive()
         await bob.reads("second")
         self.assertEqual(bob.texts(), ["first", "second"])
+
+    async def test_a_message_to_somebody_without_keys_waits_for_them_a_while(self) -> None:
+        """Who registers makes keys in a moment; n looks, then it is refused. Who does not exist is said at once."""
+        (alice,) = await self.people("alice")
+        alice.type("/msg nobody hello")
+        self.assertEqual((await alice.sees(events.Error)).code, "unknown-user")
+        raw = await self.server.user("bob", device=2)
+        alice.shown.clear()
+        alice.type("/msg bob hello")
+        self.assertEqual((await alice.sees(events.Error)).code, "no-keys")
+        queries = [line for line in alice.sent if line["type"] == "query_keys" and line["conversation"] == "@bob"]
+        self.assertEqual(len(queries), 1 + MAX_KEY_LOOKS)
+        raw.vanish()
+        alice.type("/msg bob patience")
+        bob = await self.person("bob", 2)
+        await bob.reads("patience")
 
     async def test_a_message_before_its_key_is_shown_as_such_and_read_when_the_key_comes(self) -> None:
         """Under the same ULID, once each; history and search know it then."""

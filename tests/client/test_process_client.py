@@ -50,7 +50,8 @@ class Talking(TestCase):
             sent = await alice.wait_for("sent", ulid=message["ulid"])
             self.assertEqual(message["seq"], sent["seq"])
             self.assertEqual((message["conversation"], message["kind"]), (conversation, kind))
-            self.assertEqual((message["from"], message["encryption"]), ("alice", "none"))
+            encryption = "none" if kind == "lobby" else "megolm"
+            self.assertEqual((message["from"], message["encryption"]), ("alice", encryption))
             self.assertRegex(message["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertEqual([line for line in alice.seen if line["event"] == "message"], [])
 
@@ -96,12 +97,12 @@ class Talking(TestCase):
         self.assertEqual((await bob.wait_for("message", from_="alice"))["text"], text)
 
     async def test_secure_text_is_never_sent_in_clear(self) -> None:
-        """This version cannot encrypt it end to end, so it stays here."""
+        """In the lobby it cannot be encrypted, so it stays here."""
         server = await start_server(self, "--registration", "open")
         bob = await joined(self, server, "bob")
         alice = await joined(self, server, "alice", "--classic")
         alice.type("secure: canary", "online", "after")
-        self.assertIn("no end-to-end encryption", await first_error(alice))
+        self.assertIn("nothing was sent: in the lobby everybody reads", await first_error(alice))
         await alice.wait_for("users")
         self.assertEqual((await bob.wait_for("message"))["text"], "after")
 

@@ -15,7 +15,7 @@ from encchat.client.connection import ClientConnection
 from encchat.client.core import ClientCore, State
 from encchat.client.requests import Answer
 from encchat.errors import EncchatError, StoreError
-from encchat.limits import SYNC_AGAIN_SECONDS
+from encchat.limits import KEYS_AGAIN_SECONDS, SYNC_AGAIN_SECONDS
 from tests.simulation.network import Crashed, End
 from tests.simulation.storage import Storage
 from tests.simulation.timing import SkewedClock, WorldClock
@@ -70,6 +70,7 @@ class Device:
     sent: dict[str, dict[str, str]] = field(init=False, factory=dict)
     _asking_again: bool = field(init=False, default=False)
     _working: bool = field(init=False, default=False)
+    _looking: bool = field(init=False, default=False)
 
     @property
     def key(self) -> bytes:
@@ -97,7 +98,7 @@ class Device:
         if self.core is None:
             self.clock = SkewedClock(self._clock, self.error)
             self.core = ClientCore(self.clock.seconds, self._random.randbytes, store=self.storage)
-            self._asking_again = self._working = False
+            self._asking_again = self._working = self._looking = False
             self._connect()
 
     def crash(self) -> None:
@@ -200,6 +201,9 @@ class Device:
         if core.busy and not self._working and self.clock is not None:
             self._working = True
             self.clock.callLater(0, self._guarded, lambda: self._work(core))
+        if core.keyless and not self._looking and self.clock is not None:
+            self._looking = True
+            self.clock.callLater(KEYS_AGAIN_SECONDS, self._guarded, lambda: self._look_again(core))
         if lines and self.connection is not None:
             self.connection.send_lines(lines)
         self.shown += core.events_to_show()
@@ -219,6 +223,12 @@ class Device:
         self._working = False
         if core is self.core:
             core.work()
+            self._pump(core)
+
+    def _look_again(self, core: ClientCore) -> None:
+        self._looking = False
+        if core is self.core:
+            core.look_again()
             self._pump(core)
 
     def _ask_again(self, core: ClientCore) -> None:

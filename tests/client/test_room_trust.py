@@ -1,0 +1,113 @@
+"""Who is really in a room, whatever the server says: what is signed, whom nothing is encrypted for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from encchat import wire
+from encchat.client import events
+from encchat.client.store import MemoryStore
+from tests.client.table import Table
+from tests.client.test_room_actions import heard, ready
+from tests.client.test_rooms import change, member, state
+
+
+class Owner(SynchronousTestCase):
+    """Alice has opened a room; the server tells her who is in it."""
+
+    def setUp(self) -> None:
+        self.table = ready(store=MemoryStore(durable=True))
+        self.table.type("/chat #garden")
+        asked = self.table.take("open_room")
+        owner = member("alice", role="owner", since=1, statement=asked["statement"])
+        self.room = state(id=asked["ulid"], version=1, members=[owner])
+        self.table.say(wire.Ok(id=asked["id"], result=self.room))
+        self.hear(1, change("opened", "alice"))
+
+    def invited(self, user: str) -> str:
+        """The statement of an invitation by alice, of which the log tells."""
+        self.table.type(f"/invite {user}")
+        asked = self.table.take("invite")
+        self.table.say(wire.Ok(id=asked["id"], result=wire.UserStatus(user=user, presence="FREE")))
+        self.hear(2, change("invited", user, statement=asked["statement"]))
+        return str(asked["statement"])
+
+    def hear(self, seq: int, event: wire.RoomEvent) -> None:
+        """The log tells of a change."""
+        self.table.say(heard(event, seq))
+
+    def said_to(self, text: str) -> set[str]:
+        """Whom the key of the message is sent to."""
+        self.table.type(text)
+        self.table.take("send")
+        return {parcel.user for request in self.table.keys.parcels for parcel in request.parcels}
+
+    def warnings(self) -> list[str]:
+        """The codes of the warnings so far."""
+        return [event.code for event in self.table.shown if isinstance(event, events.Warned)]
+
+    def test_whom_the_owner_has_invited_can_read(self) -> None:
+        """The log brings the invitation that the owner has signed."""
+        self.assertTrue(self.invited("bob"))
+        self.hear(3, change("joined", "bob", "bob"))
+        self.assertEqual({"bob"}, self.said_to("a canary"))
+        self.assertEqual([], self.warnings())
+
+    def test_an_injected_member_gets_no_keys(self) -> None:
+        """Neither at the first message, when its keys were not known yet, nor later; it is told once."""
+        self.hear(2, change("joined", "carol", "carol"))
+        self.assertEqual(set(), self.said_to("a canary"))
+        self.assertEqual(set(), self.said_to("another"))
+        self.assertEqual(["injected-member"], self.warnings())
+
+    def test_an_invitation_of_one_does_not_let_in_another(self) -> None:
+        """The server cannot give it to somebody else."""
+        statement = self.invited("bob")
+        self.hear(3, change("invited", "carol", statement=statement))
+        self.hear(4, change("joined", "carol", "carol"))
+        self.hear(5, change("joined", "bob", "bob"))
+        self.assertEqual({"bob"}, self.said_to("a canary"))
+        self.assertEqual(["injected-member"], self.warnings())
+
+    def test_who_was_expelled_is_not_brought_back_by_the_old_invitation(self) -> None:
+        """It was spent by the removal."""
+        statement = self.invited("bob")
+        self.hear(3, change("joined", "bob", "bob"))
+        self.hear(4, change("expelled", "bob"))
+        self.hear(5, change("invited", "bob", statement=statement))
+        self.hear(6, change("joined", "bob", "bob"))
+        self.assertEqual(set(), self.said_to("a canary"))
+        self.assertEqual(["injected-member"], self.warnings())
+
+    def test_whom_a_member_has_invited_is_judged_by_that_members_key(self) -> None:
+        """A made-up signature is none."""
+        self.invited("bob")
+        self.hear(3, change("joined", "bob", "bob"))
+        self.hear(4, change("invited", "carol", "bob", statement=f"1.3.{'A' * 43}.{'A' * 86}"))
+        self.hear(5, change("joined", "carol", "carol"))
+        self.assertEqual({"bob"}, self.said_to("a canary"))
+        self.assertEqual(["injected-member"], self.warnings())
+
+
+class Statements(SynchronousTestCase):
+    """What a client signs."""
+
+    def statement(self, table: Table, line: str, verb: str) -> Any:
+        """The one in the request that a line makes."""
+        table.type(line)
+        return table.take(verb)["statement"]
+
+    def test_openings_and_joinings_are_signed(self) -> None:
+        """By a device that has the account's identity key."""
+        table = ready(store=MemoryStore(durable=True))
+        self.assertTrue(self.statement(table, "/chat #tea", "open_room"))
+        table = ready(store=MemoryStore(durable=True))
+        table.type("/join #garden")
+        table.answer("who", state(open=True))
+        self.assertTrue(table.take("join")["statement"])
+
+    def test_a_client_without_keys_signs_nothing(self) -> None:
+        """And asks all the same."""
+        self.assertEqual("", self.statement(ready(), "/chat #tea", "open_room"))
