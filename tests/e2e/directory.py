@@ -249,7 +249,7 @@ class Client:
         self.asked.clear()
         self.store.changes.clear()
         self.seed += 1
-        chance = random.Random(f"{self.user}/{self.device}/{self.seed}")
+        chance = random.Random(f"{self.user}/{self.device}/{self.seed}")  # noqa: S311  # the same run each time
         self.ulid = UlidMaker(lambda: self.now, chance.randbytes)
         self.machine = Machine(self.store, self._ask, self.told.append, lambda: self.now, chance.randbytes, self.ulid)
 
@@ -300,7 +300,8 @@ class Client:
     def run(self) -> None:
         """Turns of everybody who is online, until nobody has anything to do."""
         for _ in range(10_000):
-            if not any([client.turn() for client in self.directory.clients if client.online]):
+            busy = [client.turn() for client in self.directory.clients if client.online]
+            if not any(busy):
                 return
         raise AssertionError("they never come to rest")
 
@@ -330,11 +331,16 @@ class Client:
         return self.sealed(where, text)
 
     def sealed(self, where: Conversation, text: str) -> wire.Message:
-        """Encrypt; needs to be prepared."""
+        """Encrypt and let everybody do what there is to do; needs to be prepared."""
+        said = self.sealed_quietly(where, text)
+        self.run()
+        return said
+
+    def sealed_quietly(self, where: Conversation, text: str) -> wire.Message:
+        """Encrypt and commit; needs to be prepared."""
         ulid = self.ulid()
         scheme, body = self.machine.encrypt(where, Content(ulid, text))
         self.store.commit()
-        self.run()
         return wire.Message(
             conversation=where.name,
             kind=where.kind,

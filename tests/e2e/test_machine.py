@@ -92,6 +92,7 @@ class Talking(Case):
 
     def test_a_session_message_names_whom_it_is_for(self) -> None:
         """A device that is given nothing says so."""
+        self.talk(self.alice, self.bob)
         where = self.alice.call("bob", self.alice.ulid())
         said = self.alice.say(where, "x")
         envelope = envelopes.split_olm(said.body)
