@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from encchat import wire
 from encchat.e2e.identity import IdentityKey
 from encchat.e2e.interfaces import Conversation, Device, Keep, Policy, Trust
+from encchat.errors import EncchatError
 
 
 class KeyMachine(Protocol):
@@ -77,8 +78,8 @@ class KeyMachine(Protocol):
     def hand_over_history(self, conversation: Conversation, user: str) -> int:
         """Somebody whom this client has invited has joined: give what the room's setting promises."""
 
-    def export_keys(self, passphrase: str) -> bytes:
-        """The keys of past messages, sealed."""
+    def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
+        """The keys of past messages, sealed, those in the account's backup included; ``done`` maybe at once."""
 
     def import_keys(self, exported: bytes, passphrase: str) -> int:
         """Take them up; how many were new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from attrs import define
@@ -13,7 +14,7 @@ from encchat.client.floor import Floor
 from encchat.client.key_machine import KeyMachine
 from encchat.client.reasons import reason_text
 from encchat.e2e import interfaces as e2e
-from encchat.errors import NotEncryptedError, UsageError
+from encchat.errors import EncchatError, NotEncryptedError, UsageError
 
 _NO_KEYS: Final = (
     "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they"
@@ -145,10 +146,20 @@ class TrustActions:
         def write(passphrase: str) -> None:
             if not passphrase:
                 raise UsageError("no passphrase, no file")
-            self._floor.files.write(path, machine.export_keys(passphrase))
-            self._floor.notice(f"the keys of past messages are in {path}, sealed under that passphrase")
+            machine.collect_keys(passphrase, partial(self._collected, path))
 
         self._with_passphrase(f"A passphrase for {path}: ", "export", passphrase, write)
+
+    def _collected(self, path: str, sealed: bytes | EncchatError) -> None:
+        """All keys there are, the account's backup included; this may be long after the command."""
+        try:
+            if isinstance(sealed, EncchatError):
+                raise sealed
+            self._floor.files.write(path, sealed)
+        except EncchatError as error:
+            self._floor.show_error(error.code, error.text, "/keys")
+            return
+        self._floor.notice(f"the keys of past messages are in {path}, sealed under that passphrase")
 
     def import_keys(self, path: str, passphrase: str) -> None:
         """Read such a file."""

@@ -222,7 +222,7 @@ class Machine:
     def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
         """The same, with those that are in the account's backup only."""
         if (megolm := self._megolm) is None:
-            done(self.export_keys(passphrase))
+            self._collected(passphrase, done, {})
         else:
             megolm.history.collect(partial(self._collected, passphrase, done))
 
@@ -237,7 +237,11 @@ class Machine:
         done: Callable[[bytes | EncchatError], None],
         values: dict[str, bytes] | EncchatError,
     ) -> None:
-        done(values if isinstance(values, EncchatError) else export.seal(values, passphrase, self.random))
+        try:
+            sealed = values if isinstance(values, EncchatError) else export.seal(values, passphrase, self.random)
+        except EncchatError as error:
+            sealed = error
+        done(sealed)
 
     # Trust, verification, the account's identity key ---------------------------------------------
     @property
