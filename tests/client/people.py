@@ -14,6 +14,7 @@ from encchat import wire
 from encchat.client import events
 from encchat.client.core import ClientCore, State
 from encchat.client.store import MemoryStore
+from encchat.errors import StoreError
 from tests.server.harness import LIMIT, PASSWORD, Client, Line, Server, ServerTestCase
 
 Change = Callable[[Line], "Line | None"]
@@ -50,6 +51,7 @@ class Person:
     sent: list[Line] = field(init=False, factory=list)
     _random: random.Random = field(init=False)
     _waiting: list[defer.Deferred[None]] = field(init=False, factory=list)
+    broken: bool = field(init=False, default=False)
     _working: bool = field(init=False, default=False)
     _looking: bool = field(init=False, default=False)
 
@@ -60,6 +62,7 @@ class Person:
     # Its life -------------------------------------------------------------------------------------
     def start(self) -> None:
         """A new process on the same store."""
+        self.broken = self._working = self._looking = False
         self.core = ClientCore(
             self.server.time.seconds, self._random.randbytes, interactive=self.interactive, store=self.store
         )
@@ -117,7 +120,19 @@ class Person:
         self.pump()
 
     def pump(self) -> None:
-        """What the shell does after each call."""
+        """What the shell does after each call; a store that breaks is the end of the process."""
+        try:
+            self._pump()
+        except StoreError:
+            self.broken = True
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                reactor.callLater(0, connection.vanish)  # type: ignore[attr-defined]
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(None)
+
+    def _pump(self) -> None:
         lines = self.core.lines_to_send()
         self.sent += [msgspec.json.decode(line) for line in lines]
         if lines and self.connection is not None:
@@ -129,9 +144,6 @@ class Person:
         if self.core.keyless and not self._looking:
             self._looking = True
             reactor.callLater(0.02, self._look, self.core)  # type: ignore[attr-defined]
-        waiting, self._waiting = self._waiting, []
-        for deferred in waiting:
-            deferred.callback(None)
 
     def _work(self, core: ClientCore) -> None:
         self._working = False
@@ -148,7 +160,7 @@ class Person:
     # What is waited for ---------------------------------------------------------------------------
     async def until(self, true: Callable[[], Any]) -> Any:
         """Wait for it, `LIMIT` seconds at most; its value."""
-        while not (value := true()):
+        while self._alive() and not (value := true()):
             changed: defer.Deferred[None] = defer.Deferred()
             self._waiting.append(changed)
             try:
@@ -156,6 +168,11 @@ class Person:
             except defer.TimeoutError:
                 raise AssertionError(f"{self.name} waited in vain; shown: {self.shown[-8:]}") from None
         return value
+
+    def _alive(self) -> bool:
+        if self.broken:
+            raise StoreError(f"{self.name} is dead")
+        return True
 
     async def settled(self) -> None:
         """Wait until nothing is asked, waited for or left to do."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import count
+from typing import Any
+
 from attrs import define, field
 
 from encchat.client import events
-from encchat.client.store import MemoryStore
+from encchat.client.store import Changes, MemoryStore
+from encchat.errors import StoreError
 from encchat.limits import MAX_KEY_LOOKS
-from tests.client.people import PeopleTestCase
+from tests.client.people import PeopleTestCase, Person
 from tests.server.harness import Line
 
 
@@ -244,3 +249,88 @@ class WithoutKeys(PeopleTestCase):
         bob.start()
         await bob.arrive()
         await bob.reads("for your eyes only")
+
+
+class Dying:
+    """A store whose process dies before or after its commit of that number; what it has then stays."""
+
+    durable = True
+
+    def __init__(self, inner: MemoryStore, dies_in: int, *, before: bool) -> None:
+        self.inner, self.dies_in, self.before, self.died = inner, dies_in, before, False
+
+    def apply(self, changes: Changes) -> None:
+        """All of it or nothing, and perhaps the end."""
+        self.dies_in -= 1
+        if self.died or (self.dies_in == 0 and self.before):
+            self.died = True
+            raise StoreError("dead")
+        self.inner.apply(changes)
+        if self.dies_in == 0:
+            self.died = True
+            raise StoreError("dead")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class Killed(PeopleTestCase):
+    """kill -9 with ratchets at work."""
+
+    timeout = 240
+
+    async def test_a_kill_between_any_two_steps_loses_nothing(self) -> None:
+        """Whoever dies, before or after any commit: everything is read by both, once in the store."""
+        for before in (True, False):
+            for who in (0, 1):
+                for number in count(1):
+                    if not await self.survive(who, number, before=before):
+                        break
+                self.assertGreater(number, 4)
+
+    async def survive(self, who: int, number: int, *, before: bool) -> bool:
+        """Whether that one died at all."""
+        pair = await self.people("alice", "bob")
+        victim, other = pair[who], pair[1 - who]
+        victim.leave()
+        kept, victim.store = victim.store, Dying(victim.store, number, before=before)
+        dying = victim.store
+        victim.start()
+        texts = [f"{person.name} {word}" for person in pair for word in ("one", "two")]
+        try:
+            await victim.arrive()
+            for text in texts:
+                person, partner = (victim, other) if text.startswith(victim.name) else (other, victim)
+                person.type(f"/msg {partner.name} {text}")
+            await self.everything(victim, other, texts)
+        except StoreError:
+            pass
+        victim.leave()
+        victim.store = kept
+        victim.start()
+        await victim.arrive()
+        known = [one.body for one in (*kept.history(f"@{other.name}", 9), *kept.outbox())]
+        for text in texts:
+            if text.startswith(victim.name) and text not in known:
+                victim.type(f"/msg {other.name} {text}")  # the dead one had not taken it
+        known = [one.body for one in (*other.store.history(f"@{victim.name}", 9), *other.store.outbox())]
+        for text in texts:
+            if text.startswith(other.name) and text not in known:
+                other.type(f"/msg {victim.name} {text}")
+        await self.everything(victim, other, texts)
+        return dying.died
+
+    async def everything(self, one: Person, other: Person, texts: list[str]) -> None:
+        """Wait until both have all of it, once, and were shown what the other said."""
+        for person, partner in ((one, other), (other, one)):
+            await person.until(partial(self.has_all, person, partner, texts))
+            history = person.store.history(f"@{partner.name}", 99)
+            self.assertEqual(sorted(row.body for row in history), sorted(texts))
+            past = [row for event in person.seen(events.Recovered) for row in event.messages]
+            told = {row.text for row in (*person.seen(events.Message), *past)}
+            self.assertLessEqual({text for text in texts if text.startswith(partner.name)}, told)
+
+    def has_all(self, person: Person, partner: Person, texts: list[str]) -> bool:
+        """Whether nothing is missing, unreadable or unsent."""
+        history = person.store.history(f"@{partner.name}", 99)
+        return {row.body for row in history} >= set(texts) and not person.core.unaccepted
