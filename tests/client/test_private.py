@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from itertools import count
 from typing import Any
@@ -334,3 +335,79 @@ class Killed(PeopleTestCase):
         """Whether nothing is missing, unreadable or unsent."""
         history = person.store.history(f"@{partner.name}", 99)
         return {row.body for row in history} >= set(texts) and not person.core.unaccepted
+
+
+class Distrust(PeopleTestCase):
+    """Stores from the past, and keys of somebody else."""
+
+    async def test_a_rolled_back_store_is_noticed_and_talks_on(self) -> None:
+        """Fresh keys are made: nothing is encrypted twice under one key, and both sides read all that comes then."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type("/msg bob one")
+        await bob.reads("one")
+        old = copy.deepcopy(alice.store)
+        for _ in range(3):
+            alice.leave()
+            await alice.arrive()
+        alice.type("/msg bob two")
+        await bob.reads("two")
+        alice.leave()
+        alice.store = old
+        alice.start()
+        await alice.arrive()
+        alice.type("/msg bob three")
+        await bob.reads("three")
+        bob.type("/msg alice four")
+        await alice.reads("four")
+        self.assertIn("store-restored", [warned.code for warned in alice.seen(events.Warned)])
+
+    async def test_a_changed_key_stops_a_message_and_gives_a_script_its_own_exit_code(self) -> None:
+        """It leaves the outbox with the error shown, and nothing was sent."""
+        alice, bob, mallory = await self.people("alice", "bob", "mallory")
+        alice.type("/msg bob one")
+        await bob.reads("one")
+        mallory.type("/msg alice hi")
+        await alice.reads("hi")
+        published: dict[str, Any] = {}
+
+        def swapped(line: Line) -> Line:
+            result = line.get("result") or {}
+            if line["type"] == "ok" and result.get("type") == "keys":
+                for row in result["users"]:
+                    published[row["user"]] = row
+                    if row["user"] == "bob":
+                        row["identities"] = published["mallory"]["identities"]
+            return line
+
+        alice.lie = swapped
+        alice.heard({"type": "keys_changed", "user": "mallory"})
+        await alice.until(lambda: "mallory" in published)
+        alice.heard({"type": "keys_changed", "user": "bob"})
+        await alice.sees(events.KeyChanged, user="bob")
+        before = len([line for line in alice.sent if line["type"] == "send"])
+        alice.type("/msg bob two")
+        self.assertEqual((await alice.sees(events.Error)).code, "key-changed")
+        self.assertEqual((alice.core.distrusted, alice.core.unaccepted), (True, 0))
+        self.assertEqual(len([line for line in alice.sent if line["type"] == "send"]), before)
+
+
+class SecondDevice(PeopleTestCase):
+    """Another device of the same account."""
+
+    async def test_the_recovery_phrase_makes_a_new_device_read_and_write(self) -> None:
+        """What was said before it too; without the phrase it says what to do."""
+        alice, bob = await self.people("alice", "bob")
+        bob.type("/msg alice before")
+        await alice.reads("before")
+        await alice.settled()
+        phrase = (await alice.sees(events.Recovery)).phrase
+        phone = await self.person("alice", 9)
+        phone.type("/msg bob too early")
+        self.assertEqual((await phone.sees(events.Error)).code, "not-vouched")
+        phone.type(f"/recover {phrase}")
+        await phone.reads("before")
+        bob.type("/msg alice after")
+        await phone.reads("after")
+        phone.type("/msg bob from my phone")
+        await bob.reads("from my phone")
+        await alice.reads("from my phone")
