@@ -110,9 +110,12 @@ class Keeping(TestCase):
         server = await start_server(self, "--registration", "open")
         await self.here(server, "bob")
         one = await self.here(server, "alice")
+        phrase = (await one.wait_for("recovery"))["phrase"]
         home = directory(self)
         two = start_client(self, server.address, "--user", "alice", "--follow", home=home, environ=PASSWORD)
-        await two.wait_for("logged_in")
+        await two.wait_for("warning", code="unvouched")
+        two.type(f"/recover {phrase}")
+        await two.wait_for("warning", code="vouched")
         one.type("/msg bob first")
         self.assertEqual((await two.wait_for("message", conversation="@bob"))["from"], "alice")
         await self.leaves(two)
@@ -132,8 +135,8 @@ class Keeping(TestCase):
         notices = [line["text"] for line in second.seen if line["event"] == "notice"]
         self.assertTrue(any("another encchat-client has the messages of alice open" in text for text in notices))
         bob.type("/msg alice hello")
-        for alice in (first, second):
-            await alice.wait_for("message", text="hello")
+        await first.wait_for("message", text="hello")
+        await second.wait_for("undecryptable", reason="locked")
         await first.ends()
         await second.ends()
         third = await self.here(server, "alice", home)
