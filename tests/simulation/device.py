@@ -68,6 +68,9 @@ class Device:
     typed: list[Typed] = field(init=False, factory=list)
     clock: SkewedClock | None = field(init=False, default=None)
     sent: dict[str, dict[str, str]] = field(init=False, factory=dict)
+    phrases: dict[str, str] = field(init=False, factory=dict)
+    """The recovery phrases of all accounts, on paper."""
+    _lacks_key: bool = field(init=False, default=False)
     _asking_again: bool = field(init=False, default=False)
     _working: bool = field(init=False, default=False)
     _looking: bool = field(init=False, default=False)
@@ -206,10 +209,26 @@ class Device:
             self.clock.callLater(KEYS_AGAIN_SECONDS, self._guarded, lambda: self._look_again(core))
         if lines and self.connection is not None:
             self.connection.send_lines(lines)
-        self.shown += core.events_to_show()
+        new = core.events_to_show()
+        self.shown += new
+        self._recover(core, new)
         if core.sync_refused and not self._asking_again and self.clock is not None:
             self._asking_again = True
             self.clock.callLater(SYNC_AGAIN_SECONDS, self._ask_again, core)
+
+    def _recover(self, core: ClientCore, new: list[events.ScreenEvent]) -> None:
+        """Who is shown the phrase writes it down; who lacks the key types it."""
+        for event in new:
+            if isinstance(event, events.Recovery):
+                self.phrases[self.user] = event.phrase
+            elif isinstance(event, events.Warned) and event.code == "unvouched":
+                self._lacks_key = True
+            elif isinstance(event, events.Warned) and event.code == "vouched":
+                self._lacks_key = False
+        if self._lacks_key and self.ready and self.user in self.phrases:
+            self._lacks_key = False
+            core.typed(f"/recover {self.phrases[self.user]}")
+            self._pump(core)
 
     def _remember(self, lines: list[bytes]) -> None:
         """What was sent last, to be sent again."""

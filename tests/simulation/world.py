@@ -79,6 +79,7 @@ class World:
     devices: list[Device] = field(init=False, factory=list)
     removed: dict[str, list[Row]] = field(init=False, factory=dict)
     noted: list[str] = field(init=False, factory=list)
+    phrases: dict[str, str] = field(init=False, factory=dict)
     place: Place = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -112,6 +113,7 @@ class World:
             self._reach,
             self._note_death,
         )
+        device.phrases = self.phrases
         tables = self.disk.tables
         devices.add_device(tables, self.accounts[user].id, device.key, "", 0, history)
         first[LOBBY_KEY] = cursor(tables, device.key, LOBBY_KEY)
@@ -229,7 +231,12 @@ class World:
         return {self._key(device, name): value for name, value in by_name.items()}
 
     def _logs(self) -> dict[str, list[Row]]:
-        return {key: self.removed.get(key, []) + rows for key, rows in kept(self.disk.tables).items()}
+        """All that was said, as it was typed: the server has ciphertexts."""
+        texts = {one.ulid: one.body for device in self.devices for one in device.typed}
+        return {
+            key: [(seq, sender, ulid, texts.get(ulid, body)) for seq, sender, ulid, body in rows]
+            for key, rows in ((key, self.removed.get(key, []) + rows) for key, rows in kept(self.disk.tables).items())
+        }
 
     def _told(self, device: Device) -> Told:
         said = [event for event in device.shown if isinstance(event, events.Message | events.Sent)]
