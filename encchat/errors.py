@@ -177,6 +177,12 @@ class StaleKeyError(RequestError):
     code = "stale-key"
 
 
+class BrokenChainError(RequestError):
+    """Nothing is wrong with the message, but the one it says it follows was refused: encrypt it again."""
+
+    code = "broken-chain"
+
+
 class UnavailableError(RequestError):
     """The person asked for is OFFLINE or BUSY, or there is no session to speak in."""
 

@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from encchat.errors import NotLoggedInError, RequestError
-from encchat.limits import MAX_PENDING_REQUESTS
+from encchat.limits import MAX_BROKEN_CHAINS, MAX_PENDING_REQUESTS
+from encchat.names import folded
 from encchat.server.auth import Login
 from encchat.server.chat import Chat
 from encchat.server.meters import Meter, RequestKind
@@ -91,6 +92,8 @@ class Context:
     admin_until: float = 0.0
     pending: int = 0
     bad_lines: int = 0
+    _refused_in: set[str] = field(factory=set)
+    """Conversations, folded, in which the last message of this connection was refused."""
     _login: Login | None = None
     _settled: list[Deferred[None]] = field(factory=list)
 
@@ -231,6 +234,21 @@ class Context:
                 deferred.callback(None)
         if self.pending == MAX_PENDING_REQUESTS - 1:
             self.connection.release(Hold.PENDING)
+
+    def message_refused(self, conversation: str) -> None:
+        """What follows that message in its chain is refused as well (`follows`)."""
+        if len(self._refused_in) >= MAX_BROKEN_CHAINS:
+            self._refused_in.clear()
+        self._refused_in.add(folded(conversation))
+
+    def follows(self, conversation: str, *, chained: bool) -> bool:
+        """Whether a message can be taken now, as it is not ``chained`` to one that was refused."""
+        if not self._refused_in:
+            return True
+        if chained:
+            return folded(conversation) not in self._refused_in
+        self._refused_in.discard(folded(conversation))
+        return True
 
     def settled(self) -> Deferred[None]:
         """Fires when no request but the one that asks (and keeps later ones waiting) has an answer to come."""

@@ -36,7 +36,7 @@ from encchat.server.meters import RequestKind, Step
 from encchat.server.model import RANK
 from encchat.server.registry import Registry
 from encchat.server.traces import trace
-from encchat.wire import Closing, Request, Result, request_id
+from encchat.wire import Closing, Request, Result, Send, request_id
 
 log = Logger()
 
@@ -165,6 +165,8 @@ class Dispatcher:
         if not isinstance(error, RequestError):
             log.error("{verb} broke: {trace}", event="command_broke", verb=command.verb, trace=trace(failure))
             return InternalError(_BROKE)
+        if isinstance(request, Send):
+            context.message_refused(request.conversation)
         if command.needs.audited:
             context.services.trail.refused(context.name, request, error)
         if isinstance(error, ForbiddenError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from encchat.limits import MAX_BROKEN_CHAINS
 from encchat.server.model import LOBBY_KEY
 from tests.envelopes import unsealed
 from tests.server.harness import START, Client, Server, ServerTestCase, text, ulid
@@ -224,3 +227,73 @@ class Bursts(ServerTestCase):
         """A byte at a time, and in uneven pieces."""
         self.assertEqual(await self.script(await self.serve(), 1), ["2", "3", "4"])
         self.assertEqual(await self.script(await self.serve(), 17), ["2", "3", "4"])
+
+
+class Chains(ServerTestCase):
+    """A message names the one before it, so it is not taken without it."""
+
+    def setUp(self) -> None:
+        """What was asked."""
+        super().setUp()
+        self.asked: list[int] = []
+
+    def send(
+        self, client: Client, number: int, *, chained: bool, conversation: str = "@bob", broken: bool = False
+    ) -> None:
+        """Send a message; the server takes no ``broken`` one."""
+        message: dict[str, Any] = {**client.message(number, f"message {number}", conversation), "chained": chained}
+        if broken:
+            message["body"] = "no envelope"
+        self.asked.append(client.send("send", **message))
+
+    async def outcomes(self, client: Client) -> list[str]:
+        """What became of all that was sent since, in its order: ok, or a code."""
+        asked, self.asked = self.asked, []
+        return [(await client.answer(id_)).get("code", "ok") for id_ in asked]
+
+    async def test_what_follows_a_refused_message_is_refused_until_a_chain_begins_anew(self) -> None:
+        """Those chained to it, and to them; the first that is not chained is taken, and what is chained to that."""
+        server = await self.serve()
+        alice, _ = await server.user("alice"), await server.user("bob")
+        self.send(alice, 1, chained=False)
+        self.send(alice, 2, chained=True, broken=True)
+        self.send(alice, 3, chained=True)
+        self.send(alice, 4, chained=True)
+        self.assertEqual(await self.outcomes(alice), ["ok", "malformed", "broken-chain", "broken-chain"])
+        self.send(alice, 3, chained=False)
+        self.send(alice, 4, chained=True)
+        self.assertEqual(await self.outcomes(alice), ["ok", "ok"])
+
+    async def test_a_chain_is_of_one_conversation(self) -> None:
+        """Whatever is refused elsewhere; upper and lower case are the same conversation."""
+        server = await self.serve()
+        alice = await server.user("alice")
+        for name in ("bob", "carol"):
+            await server.user(name)
+        self.send(alice, 1, chained=False, broken=True)
+        self.send(alice, 2, chained=True, conversation="@carol")
+        self.send(alice, 3, chained=True, conversation="@BOB")
+        self.assertEqual(await self.outcomes(alice), ["malformed", "ok", "broken-chain"])
+
+    async def test_a_reason_of_its_own_counts_for_more(self) -> None:
+        """So that a client that may not speak is told so of each message at once."""
+        server = await self.serve()
+        alice, _ = await server.user("alice"), await server.user("bob")
+        for number in range(3):
+            self.send(alice, number, chained=number > 0, broken=True)
+        self.assertEqual(await self.outcomes(alice), ["malformed"] * 3)
+
+    async def test_so_many_broken_chains_are_remembered_and_no_more(self) -> None:
+        """At the limit all of them; with one more only that one."""
+        for count, outcome in (
+            (MAX_BROKEN_CHAINS - 1, "broken-chain"),
+            (MAX_BROKEN_CHAINS, "broken-chain"),
+            (MAX_BROKEN_CHAINS + 1, "ok"),
+        ):
+            server = await self.serve()
+            alice, _ = await server.user("alice"), await server.user("bob")
+            self.send(alice, 0, chained=False, broken=True)
+            for number in range(1, count):
+                self.send(alice, number, chained=False, conversation=f"@nobody{number}", broken=True)
+            self.send(alice, count, chained=True)
+            self.assertEqual((await self.outcomes(alice))[-1], outcome)

@@ -5,6 +5,9 @@ in the order of the appends, and only then is anybody told.
 
 Outside the lobby a body is an envelope of a scheme this server allows (protocol, section "Envelopes"): the server can
 tell no text from another there, and refuses what a client has forgotten to encrypt.
+
+A message names, inside its encryption, the one its device said before it. So that this one is always in the log, a
+client that does not wait for its answer marks the next as ``chained``, and it falls with the one it follows.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from twisted.logger import Logger
 
 from encchat import wire
 from encchat.envelopes import PLAIN, SERVER_KEY, check, split_server_key
-from encchat.errors import InternalError, MalformedRequestError, StaleKeyError, StoreError
+from encchat.errors import BrokenChainError, InternalError, MalformedRequestError, StaleKeyError, StoreError
 from encchat.limits import LONG_BODY, MAX_BODY
 from encchat.names import LOBBY, direct_with
 from encchat.server.chat import LOBBY_ROUTE, Route, message_deliveries
@@ -78,6 +81,8 @@ def _check_for_room(room: Room, request: wire.Send) -> None:
 
 
 def _append(context: Context, request: wire.Send, route: Route) -> Later:
+    if not context.follows(request.conversation, chained=request.chained):
+        raise BrokenChainError("the message before this one was refused, so this one, which names it, is not taken")
     sender = context.account
     message = NewMessage(
         conversation=route.key,
@@ -101,6 +106,7 @@ def _stored(
         context.connection.release(Hold.LONG)
     if isinstance(outcome, StoreError):
         log.error("a message was not stored: {why}", event="store_broke", why=outcome.text)
+        context.message_refused(route.ours)
         context.finish(request_id, InternalError("the server could not store the message; send it again later"))
         return
     services = context.services
