@@ -1,0 +1,67 @@
+"""Server and clients as processes of their own, on this machine's loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+_TWISTD: Final = "from twisted.scripts.twistd import run; run()"
+_SECONDS: Final = 300.0
+"""After which a client is not waited for any more."""
+
+
+@contextmanager
+def server(directory: Path, **settings: object) -> Iterator[str]:
+    """A server on that data directory, with those settings; gives its address."""
+    config = directory.with_suffix(".toml")
+    config.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+    arguments = ["-n", "--pidfile=", "encchat", f"--data-dir={directory}", "--port=0", "--log-format=json"]
+    command = [sys.executable, "-c", _TWISTD, *arguments, f"--config={config}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)  # noqa: S603 - this program
+    try:
+        yield f"127.0.0.1:{_port(process)}"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    for line in process.stdout or ():
+        said = json.loads(line) if line.startswith("{") else {}
+        if said.get("event") == "listening":
+            return int(said["port"])
+    raise RuntimeError("the server has not started")
+
+
+class Child:
+    """``python -m benchmarks.client`` in some role."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.client", *arguments]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)  # noqa: S603 - ours
+
+    def line(self) -> dict[str, Any]:
+        """What it says next."""
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise RuntimeError(f"a client ended with exit code {self._process.wait(_SECONDS)}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def rest(self) -> list[dict[str, Any]]:
+        """What it says until it ends."""
+        output, _ = self._process.communicate(timeout=_SECONDS)
+        if self._process.returncode:
+            raise RuntimeError(f"a client ended with exit code {self._process.returncode}")
+        return [json.loads(line) for line in output.splitlines()]
+
+    def kill(self) -> None:
+        """It is not needed any more."""
+        self._process.kill()
+        self._process.communicate()
