@@ -81,7 +81,8 @@ class Inbox:
 
     ``open(message, missed=)`` makes of what came what is kept; ``mine`` tells an own message, ``waited`` gives it as it
     is kept if it was in the outbox of this device, which it leaves by that; ``show(message, missed)`` shows one that is
-    new, ``fail`` shows a refusal.
+    new, ``fail`` shows a refusal, ``caught_up(is_old)`` tells that `is_current` may be another now, and whether the
+    server has heard of more from this device than its store holds: then the store is an old copy.
     """
 
     _ledger: Ledger
@@ -91,6 +92,7 @@ class Inbox:
     _waited: Callable[[StoredMessage], StoredMessage | None]
     _show: Callable[[StoredMessage, bool], None]
     _fail: Callable[[wire.Error, str], None]
+    _caught_up: Callable[[bool], None]
     _state: State = field(init=False, default=State.UNLISTED)
     _logs: dict[str, Log] = field(init=False, factory=dict)
     _queue: deque[Log] = field(init=False, factory=deque)
@@ -165,6 +167,15 @@ class Inbox:
             log.ahead[message.seq] = None
             self._settle(log)
 
+    def is_current(self, conversation: str) -> bool:
+        """Whether what the server says of this device's past is known, for a room with all that was missed in it.
+
+        Before, this store may be an old copy whose keys must not be used again.
+        """
+        log = self._logs.get(names.folded(conversation))
+        waits = log is not None and log.missed and log.behind and conversation.startswith("#")
+        return self._state is State.LIVE and not waits
+
     def newest(self, conversation: str) -> tuple[int, str] | None:
         """The seq and ULID up to where a conversation is complete here; None if nothing of it is."""
         log = self._logs.get(names.folded(conversation))
@@ -210,9 +221,9 @@ class Inbox:
 
     # Asking for what is missing -----------------------------------------------------------------
     def _listed(self, answer: Answer) -> None:
+        is_old = False
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.ConversationList):
-            for entry in answer.result.conversations:
-                self._learn(entry)
+            is_old = any(list(map(self._learn, answer.result.conversations)))
         elif isinstance(answer, wire.Error) and answer.code == UnknownCommandError.code:
             self._gapless = True
         else:
@@ -223,11 +234,14 @@ class Inbox:
             log.cursor = log.cursor or 0
             log.missed = log.missed and log.behind
             self._settle(log)
+        self._caught_up(is_old)
 
-    def _learn(self, entry: wire.ConversationEntry) -> None:
+    def _learn(self, entry: wire.ConversationEntry) -> bool:
+        """Whether this device has acknowledged what its store does not hold; in a room that may be of another stay."""
         if not (_sound(entry.conversation, 1, 0) and 0 <= entry.cursor <= MAX_REQUEST_ID):
-            return
+            return False
         log = self._log(entry.conversation)
+        is_old = log.cursor is not None and entry.cursor > log.cursor and entry.conversation.startswith("@")
         log.name = entry.conversation
         if log.cursor is None:
             log.cursor = entry.cursor
@@ -235,6 +249,7 @@ class Inbox:
         log.acked = entry.cursor
         if log.cursor > entry.cursor:
             self._moved[names.folded(log.name)] = log
+        return is_old
 
     def _sync(self, log: Log) -> None:
         if not log.syncing:
@@ -281,6 +296,7 @@ class Inbox:
         if (log.cursor or 0) >= last:
             log.missed = False
         self._settle(log)
+        self._caught_up(False)
 
     def _skip_removed(self, log: Log, last: int | None) -> None:
         """Protocol, Page: seqs that are missing have been removed by retention; ``last``: the end an empty page named.

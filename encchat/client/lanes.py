@@ -2,15 +2,21 @@
 
 Theory of operation. A lane holds what waits, in order. While its keys are prepared (`Machine.prepare`: asked for, trust
 checked, shared) nothing of it is sent; then it is encrypted `SEAL_SLICE` messages at a time. The ratchet's step is
-committed before the line is on the wire, as `encchat.client.core` commits before it gives lines away. A refusal that
-will pass (`TRANSIENT`) leaves the messages in the outbox and stops the lane until `retry`; every other is the message's
-end, one of the preparation that of all that wait in the lane: they were meant for the same people.
+committed before the line is on the wire, as `encchat.client.core` commits before it gives lines away.
+
+Messages go out without waiting for answers, and each names the one before it, which must not be one that nobody ever
+gets: a receiver would take it for held back. So each is `chained` to the one in flight before it, and the server
+refuses it with that one (protocol, Chains). At a refusal the lane sends no more until all answers have come, and then
+goes on, in order, from the last message that was accepted.
+
+A refusal that will pass (`TRANSIENT`) leaves the message in the outbox and stops the lane until `retry`; every other is
+the message's end, one of the preparation that of all that wait in the lane: they were meant for the same people.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -20,8 +26,9 @@ from encchat import names, wire
 from encchat.client.privacy import Privacy
 from encchat.client.requests import Answer, Done, Requests
 from encchat.client.store import Outgoing
-from encchat.e2e.interfaces import Content, Conversation
+from encchat.e2e.interfaces import Content, Conversation, Signature
 from encchat.errors import (
+    BrokenChainError,
     EncchatError,
     ForbiddenError,
     InternalError,
@@ -36,7 +43,8 @@ from encchat.errors import (
 from encchat.limits import MAX_KEY_LOOKS, MAX_STALE, SEAL_SLICE
 
 TRANSIENT: Final = frozenset(
-    error.code for error in (InternalError, OverloadedError, ThrottledError, NotPreparedError, StaleKeyError)
+    error.code
+    for error in (InternalError, OverloadedError, ThrottledError, NotPreparedError, StaleKeyError, BrokenChainError)
 )
 
 
@@ -44,24 +52,31 @@ TRANSIENT: Final = frozenset(
 class Pending:
     """A message that is not accepted yet; ``label`` names its command, ``done`` takes the answer.
 
-    ``scheme`` is how it was sent last; ``flying``: an answer is to come.
+    ``scheme`` and ``signature`` are how it was sent last.
     """
 
     label: str
     message: Outgoing
     done: Done | None
     scheme: str = "none"
-    flying: bool = False
+    signature: Signature = "none"
+    chained: bool = False
     stale: int = 0
     """How often it came under a key that was replaced meanwhile."""
 
 
 @define(eq=False)
 class Lane:
-    """One conversation's; ``last`` is the ULID of the message before the next one."""
+    """One conversation's; ``last`` is the ULID of the message before the next one.
+
+    ``sent`` are those not accepted yet, by ULID; ``flying`` of them have no answer yet, ``broken``: one was refused.
+    """
 
     name: str
     waiting: deque[Pending] = field(factory=deque)
+    sent: dict[str, Pending] = field(factory=dict)
+    flying: int = 0
+    broken: bool = False
     preparing: bool = False
     prepared: Conversation | None = None
     stuck: bool = False
@@ -78,13 +93,14 @@ class Lanes:
     """See the module's theory of operation.
 
     ``newest(conversation)`` is the (seq, ulid) up to where it is complete here; ``answered`` takes what becomes of a
-    message that was sent or could not be.
+    message that was sent or could not be; ``may_start(conversation)`` says whether messages may go there yet.
     """
 
     _privacy: Privacy
     _requests: Requests
     _newest: Callable[[str], tuple[int, str] | None]
     _answered: Callable[[Pending, Answer], None]
+    _may_start: Callable[[str], bool]
     _lanes: dict[str, Lane] = field(init=False, factory=dict)
 
     @property
@@ -104,26 +120,25 @@ class Lanes:
 
     def send(self, pending: Pending) -> None:
         """Send it after all that waits in its lane."""
-        if pending.message.conversation == names.LOBBY:
-            self._transmit(pending, "none", pending.message.body)
-            return
         lane = self._lane(pending.message.conversation)
         lane.waiting.append(pending)
         self._start(lane)
+
+    def wake(self) -> None:
+        """Messages may go now that could not before."""
+        for lane in list(self._lanes.values()):
+            self._start(lane)
 
     def lost(self) -> None:
         """The connection is gone: nothing is on its way."""
         self._lanes.clear()
 
-    def retry(self, outbox: Iterable[Pending]) -> None:
-        """Send again, in the order of ``outbox``, what was refused for a while."""
-        stuck = {key for key, lane in self._lanes.items() if lane.stuck}
-        for key in stuck:
-            self._lanes[key].stuck = False
-            self._lanes[key].waiting.clear()
-        for pending in outbox:
-            if names.folded(pending.message.conversation) in stuck and not pending.flying:
-                self.send(pending)
+    def retry(self) -> None:
+        """Send again what was refused for a while."""
+        for lane in list(self._lanes.values()):
+            if lane.stuck:
+                lane.stuck = False
+                self._start(lane)
 
     def work(self) -> None:
         """Encrypt and send a slice of what waits."""
@@ -139,7 +154,14 @@ class Lanes:
         return lane
 
     def _start(self, lane: Lane) -> None:
-        if lane.preparing or lane.stuck or lane.prepared is not None or not lane.waiting:
+        if lane.preparing or lane.stuck or lane.broken or lane.prepared is not None or not lane.waiting:
+            return
+        if lane.name == names.LOBBY:
+            while lane.waiting:
+                pending = lane.waiting.popleft()
+                self._transmit(lane, pending, "none", pending.message.body)
+            return
+        if not self._may_start(lane.name):
             return
         try:
             where = self._privacy.conversation(lane.name)
@@ -155,6 +177,8 @@ class Lanes:
         if self._lanes.get(names.folded(lane.name)) is not lane:
             return  # of an earlier connection
         lane.preparing = False
+        if lane.broken and error is None:
+            return  # once all answers have come it is prepared anew
         if error is None:
             lane.prepared, lane.looks = where, 0
             self._seal(lane, where, fresh=True)
@@ -228,7 +252,7 @@ class Lanes:
             if not lane.waiting:
                 break
             try:
-                scheme, body = self._sealed(lane, where, lane.waiting[0].message)
+                scheme, body = self._sealed(lane, where, lane.waiting[0])
             except NotPreparedError as error:
                 lane.prepared = None
                 if fresh:
@@ -240,7 +264,7 @@ class Lanes:
                 self._answered(lane.waiting.popleft(), wire.Error(code=error.code, text=error.text))
             else:
                 fresh = False
-                self._transmit(lane.waiting.popleft(), scheme, body)
+                self._transmit(lane, lane.waiting.popleft(), scheme, body)
         if not lane.waiting:
             lane.prepared = None
 
@@ -251,40 +275,55 @@ class Lanes:
         except EncchatError:
             return False
 
-    def _sealed(self, lane: Lane, where: Conversation, message: Outgoing) -> tuple[str, str]:
-        machine = self._privacy.machine
+    def _sealed(self, lane: Lane, where: Conversation, pending: Pending) -> tuple[str, str]:
+        machine, message = self._privacy.machine, pending.message
         if machine is None:
             raise NotPreparedError("there are no keys")
         after = self._newest(lane.name)
         sealed = machine.encrypt(where, Content(message.ulid, message.body, message.content, after, lane.last))
-        lane.last = message.ulid
+        lane.last, pending.signature = message.ulid, self._privacy.own_signature(lane.name)
         return sealed
 
-    def _transmit(self, pending: Pending, scheme: str, body: str) -> None:
+    def _transmit(self, lane: Lane, pending: Pending, scheme: str, body: str) -> None:
         message = pending.message
-        pending.scheme, pending.flying = scheme, True
+        pending.scheme, pending.chained = scheme, lane.flying > 0 and lane.name != names.LOBBY
+        lane.sent[message.ulid] = pending
+        lane.flying += 1
         self._requests.send(
             wire.Send,
-            partial(self._landed, pending),
+            partial(self._landed, lane, pending),
             conversation=message.conversation,
             ulid=message.ulid,
             body=body,
             scheme=scheme,
+            chained=pending.chained,
         )
 
-    def _landed(self, pending: Pending, answer: Answer) -> None:
-        pending.flying = False
+    def _landed(self, lane: Lane, pending: Pending, answer: Answer) -> None:
+        if isinstance(answer, wire.Error):
+            if answer.code == NotConnectedError.code:
+                return  # it is in the outbox, and sent again after the next login
+            lane.broken, lane.prepared = True, None
+        lane.flying -= 1
         if isinstance(answer, wire.Error) and answer.code in TRANSIENT:
-            self._put_back(pending, answer.code == StaleKeyError.code)
+            lane.stuck = self._has_to_wait(pending, answer.code) or lane.stuck
         else:
+            del lane.sent[pending.message.ulid]
             self._answered(pending, answer)
+        if lane.broken and not lane.flying:
+            self._mend(lane)
 
-    def _put_back(self, pending: Pending, stale: bool) -> None:
-        """Refused for a while; under the key of now it can go at once, unless that happens again and again."""
-        lane = self._lane(pending.message.conversation)
-        pending.stale += stale
-        if stale and pending.stale <= MAX_STALE and not lane.stuck:
-            lane.waiting.append(pending)
-            self._start(lane)
-        else:
-            lane.stuck = True
+    @staticmethod
+    def _has_to_wait(pending: Pending, code: str) -> bool:
+        """Whether it cannot go again at once: under the key of now it can, unless that happens again and again."""
+        if code == StaleKeyError.code:
+            pending.stale += 1
+            return pending.stale > MAX_STALE
+        return code != BrokenChainError.code or not pending.chained
+
+    def _mend(self, lane: Lane) -> None:
+        """All answers have come: what is to be sent still goes before what waits, after what was accepted."""
+        lane.waiting.extendleft(reversed(lane.sent.values()))
+        lane.sent.clear()
+        lane.broken, lane.last = False, self._privacy.chain.last_said(lane.name)
+        self._start(lane)

@@ -16,9 +16,11 @@ from encchat.client.ledger import Ledger
 from encchat.client.privacy import Privacy
 from encchat.client.requests import Answer, Done, Requests, check_body
 from encchat.client.store import Outgoing, StoredMessage
+from encchat.envelopes import OLM
 from encchat.errors import KeyChangedError, NotConnectedError, OverloadedError, UntrustedError
 from encchat.limits import MAX_FOUND, MAX_OUTBOX
 from encchat.names import LOBBY, folded
+from encchat.wire import Kind
 
 
 @define(eq=False)
@@ -53,8 +55,9 @@ class Mail:
             self._waited,
             self._shown,
             lambda answer, label: self._fail(answer.code, answer.text, label),
+            self._caught_up,
         )
-        self.lanes = Lanes(self._privacy, self._requests, self.inbox.newest, self._answered)
+        self.lanes = Lanes(self._privacy, self._requests, self.inbox.newest, self._answered, self.inbox.is_current)
         self.use()
 
     def use(self) -> None:
@@ -76,6 +79,11 @@ class Mail:
         """Write what this turn has brought; raise `StoreError` if that cannot be."""
         self._privacy.settle()
         self._ledger.commit()
+
+    def _caught_up(self, is_old: bool) -> None:
+        if is_old:
+            self._privacy.rolled_back()
+        self.lanes.wake()
 
     def _shown(self, message: StoredMessage, missed: bool) -> None:
         self._show_message(message, missed)
@@ -117,7 +125,6 @@ class Mail:
         """After a login: everything that was not accepted, in order, under the ULIDs it had."""
         self.lanes.lost()
         for pending in list(self._outbox.values()):
-            pending.flying = False
             self.lanes.send(pending)
 
     def lost(self) -> None:
@@ -127,7 +134,7 @@ class Mail:
 
     def retry(self) -> None:
         """Send again what was refused for a while."""
-        self.lanes.retry(list(self._outbox.values()))
+        self.lanes.retry()
 
     def _answered(self, pending: Pending, answer: Answer) -> None:
         message = pending.message
@@ -147,6 +154,8 @@ class Mail:
         if pending is None:
             return None
         sent = wire.Sent(ulid=message.ulid, conversation=message.conversation, seq=message.seq, time=message.time)
+        if pending.scheme != message.scheme:  # accepted from an earlier process, or connection
+            pending.scheme, pending.signature = message.scheme, self._privacy.own_signature(message.conversation)
         self._settle(pending, wire.Ok(id=0, result=sent))
         return msgspec.structs.replace(self._said(pending, sent), kind=message.kind)
 
@@ -168,11 +177,12 @@ class Mail:
 
     def _said(self, pending: Pending, sent: wire.Sent) -> StoredMessage:
         """This client's own message as it is kept."""
-        message, scheme = pending.message, pending.scheme
+        message, scheme, signature = pending.message, pending.scheme, pending.signature
         lobby = sent.conversation == LOBBY
+        alone: Kind = "session" if scheme == OLM else "direct"
         return StoredMessage(
             sent.conversation,
-            "lobby" if lobby else "room" if sent.conversation.startswith("#") else "direct",
+            "lobby" if lobby else "room" if sent.conversation.startswith("#") else alone,
             sent.seq,
             self.user,
             sent.ulid,
@@ -180,8 +190,8 @@ class Mail:
             message.body,
             scheme=scheme,
             encryption=scheme,
-            signature="none" if lobby else self._privacy.own_signature(message.conversation),
-            signed="absent" if lobby else "valid",
+            signature=signature,
+            signed="absent" if signature == "none" else "valid",
             trust="none" if lobby else "verified",
             content=message.content,
         )

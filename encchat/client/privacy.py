@@ -25,9 +25,10 @@ from encchat.client.chain import Chain
 from encchat.client.ledger import Ledger
 from encchat.client.requests import Answer, Done, Requests
 from encchat.client.rooms import Rooms, direct_conversation, session_conversation
-from encchat.client.store.interface import Signature, StoredMessage
+from encchat.client.store.interface import StoredMessage
 from encchat.client.unopened import Unopened, UnopenedMessages
 from encchat.e2e import interfaces as e2e
+from encchat.e2e.identity import SIGNATURES
 from encchat.e2e.machine import Machine
 from encchat.errors import (
     NotConnectedError,
@@ -157,6 +158,12 @@ class Privacy:
         """A parcel for this device; one that comes before `start` is in the inbox."""
         if self.machine is not None and self._online:
             self.machine.receive(item)
+            self.busy = True
+
+    def rolled_back(self) -> None:
+        """The server has heard of more from this device than its store holds."""
+        if self.machine is not None:
+            self.machine.rolled_back()
             self.busy = True
 
     def keys_changed(self, user: str) -> None:
@@ -310,9 +317,11 @@ class Privacy:
         self._ledger.reopen(opened)
         self._show_message(opened, row.missed)
 
-    def own_signature(self, conversation: str) -> Signature:
-        """How this client's messages there are signed."""
-        return "ed25519"
+    def own_signature(self, conversation: str) -> e2e.Signature:
+        """How what this client says there now is signed; nothing is in the lobby and in deniable rooms."""
+        identity, room = None if self.machine is None else self.machine.identity, self.rooms.known(conversation)
+        deniable = room is not None and room.header.policy == "deniable"
+        return "none" if identity is None or deniable or conversation == names.LOBBY else SIGNATURES[identity.algorithm]
 
     def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
         """The message of that ULID, the latest for "", that could not be opened: its ULID, the reason, its session."""

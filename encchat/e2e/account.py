@@ -116,7 +116,7 @@ class OwnKeys:
         """The server has taken an upload; what its answer shows, ``good`` if nothing has to be done about it."""
         self.left = count.one_time
         if count.generation > self._expected:
-            self._start_anew(count.generation)
+            self.start_anew(count.generation)
             return "store-restored"
         if count.generation < min(self._kept.confirmed, self._expected):
             self._replace_keys()
@@ -148,8 +148,9 @@ class OwnKeys:
         self._put(fallback_made=now)
         return True
 
-    def _start_anew(self, generation: int) -> None:
-        """This store is an old copy: nothing of its ratchets may be used again."""
+    def start_anew(self, generation: int = 0) -> None:
+        """This store is an old copy: nothing of its ratchets may be used again; ``generation`` the server has seen."""
+        generation = max(generation, self._kept.used)
         self._make(msgspec.structs.replace(self._kept, used=generation + 1, confirmed=0))
         self._expected, self._replace = generation + 1, True
         self._top_up(0)

@@ -48,14 +48,31 @@ class Login:
     error: EncchatError | None = field(init=False, default=None)
     _uploading: bool = field(init=False, default=False)
     _again: bool = field(init=False, default=False)
+    _anew: bool = field(init=False, default=False)
+    """Whether the store has turned out to be an old copy since the login."""
+    _rolling: bool = field(init=False, default=False)
+    """Whether that is to be acted on when an upload that is under way has been answered."""
 
     def begin(self, user: str, device: str) -> None:
         """Start from the first step."""
         self.user, self.device = user, device
         self.state, self.error, self._uploading, self._again = "beginning", None, False, False
+        self._anew = self._rolling = False
         self._own.load(user)
         self._keys.begin()
         self._query(self._know)
+
+    def roll_back(self) -> None:
+        """The core has found that the store is an old copy: new keys, before anything else is encrypted."""
+        if self._anew or self.state == "offline":
+            return
+        self._rolling = self._uploading  # the answer that is to come is about the keys of before
+        if not self._rolling:
+            self._keys.start_anew()
+            self._renounce()
+        if self.state != "failed":
+            self.state = "beginning"
+            self.upload()
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -145,9 +162,11 @@ class Login:
 
     def _counted(self, count: wire.KeyCount, rounds: int) -> None:
         verdict = self._keys.answered(count)
+        if self._rolling and not self._anew and verdict == "good":
+            self.roll_back()
+            return
         if verdict == "store-restored":
-            self._restored()
-            self._tell(Warned("store-restored", _STORE_RESTORED))
+            self._renounce()
         elif verdict == "server-restored":
             self.put_backup()
         due = self._keys.due() or verdict != "good" or self._again
@@ -159,6 +178,11 @@ class Login:
         if verdict == "good" and self.state == "beginning":
             self.state = "ready"
             self._settled()
+
+    def _renounce(self) -> None:
+        self._anew = True
+        self._restored()
+        self._tell(Warned("store-restored", _STORE_RESTORED))
 
     def _fail(self, error: EncchatError) -> None:
         if self.state == "beginning":

@@ -159,6 +159,10 @@ class Machine:
         elif self._trust.state(user) is not None:
             self._lists.ensure(f"@{user}", [user], _nothing)
 
+    def rolled_back(self) -> None:
+        """The store is an old copy, whose ratchets have moved since: nothing of them may be used again."""
+        self._login.roll_back()
+
     def receive(self, item: wire.InboxItem) -> None:
         """A parcel for this device, pushed by the server; `work` opens it."""
         self._arrivals.receive(item)
@@ -187,13 +191,19 @@ class Machine:
     def open(self, conversation: Conversation, said: wire.Message) -> Opened:
         """What was said; `UndecryptableError` with a reason, and the session `KeyArrived` may tell of."""
         self._conversations[conversation.id] = conversation
-        return self._opening.open(conversation, said)
+        try:
+            return self._opening.open(conversation, said)
+        finally:
+            if folded(said.sender) == folded(self.user) and self._is_from_later(conversation, said):
+                self.rolled_back()
 
     def end_session(self, session: str) -> None:
         """The session of that id is over: its keys go."""
         id = f"session:{session}"
         self._sessions.end(id)
         self._conversations.pop(id, None)
+        if not self.user:
+            return  # said between the login and `start`: no scheme has anything of a session of an earlier process
         for scheme in self._schemes.values():
             scheme.end(id)
 
@@ -410,6 +420,9 @@ class Machine:
         self._post.drop()
         for scheme in self._schemes.values():
             scheme.restored()
+        self._lists.touched()
+        if self._own.backup is not None:
+            self._bring_back(self._own.backup)
 
     def _believed(self, user: str) -> tuple[Device, ...]:
         if folded(user) == folded(self.user):
@@ -459,6 +472,15 @@ class Machine:
         """Whom one has never asked about cannot be asked for a key either."""
         if self._lists.find(said.sender, said.body.partition(".")[0]) is None:
             self._lists.ensure(f"@{said.sender}", [said.sender], _nothing)
+
+    def _is_from_later(self, conversation: Conversation, said: wire.Message) -> bool:
+        """Whether an own message was made by this very device with keys, or at a place, that its store is not at yet.
+
+        The core opens no message that its store remembers having said.
+        """
+        if said.scheme != MEGOLM or said.body.partition(".")[0] != self.device:
+            return False
+        return (megolm := self._megolm) is not None and megolm.is_ahead(conversation, said)
 
     def _parcel(self, about: str, device: Device, kind: str, content: bytes) -> wire.Parcel:
         plaintext = payload.build_parcel(kind, content, about, self._me(), device)

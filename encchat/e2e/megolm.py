@@ -123,6 +123,24 @@ class Megolm:
             raise
         return Decrypted(payload, said.sender, session.device, session.id, message.message_index(), known.by)
 
+    def is_ahead(self, conversation: Conversation, said: wire.Message) -> bool:
+        """Whether a message of this device is further than what this store knows it has sent: the store is old."""
+        try:
+            envelope, message = _parsed(said)
+        except UndecryptableError:
+            return False
+        known = self.inbound.get(Session.of(said.sender, envelope.device, envelope.session))
+        if known is None:
+            return True
+        using = self.outbound.get(conversation.id)
+        opened = known.has_seen(message.message_index())
+        return (
+            opened
+            and using is not None
+            and using.session == envelope.session
+            and (message.message_index() >= using.messages)
+        )
+
     def receive(self, kind: str, payload: bytes, sender: Device, conversation: str) -> bool:
         """Take a letter from a vouched device; what is wrong with it is passed over."""
         if kind == letters.KEY:

@@ -53,7 +53,7 @@ class Person:
     _waiting: list[defer.Deferred[None]] = field(init=False, factory=list)
     broken: bool = field(init=False, default=False)
     _working: bool = field(init=False, default=False)
-    _looking: bool = field(init=False, default=False)
+    _looking: Any = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._random = random.Random(self.device)  # noqa: S311 - repeatable
@@ -62,7 +62,8 @@ class Person:
     # Its life -------------------------------------------------------------------------------------
     def start(self) -> None:
         """A new process on the same store."""
-        self.broken = self._working = self._looking = False
+        self.broken = self._working = False
+        self._stop_looking()
         self.core = ClientCore(
             self.server.time.seconds, self._random.randbytes, interactive=self.interactive, store=self.store
         )
@@ -93,6 +94,7 @@ class Person:
     def leave(self) -> None:
         """The connection is lost."""
         connection, self.connection = self.connection, None
+        self._stop_looking()
         if connection is not None:
             connection.vanish()
             self.core.lost("gone")
@@ -141,9 +143,8 @@ class Person:
         if self.core.busy and not self._working:
             self._working = True
             reactor.callLater(0, self._work, self.core)  # type: ignore[attr-defined]
-        if self.core.keyless and not self._looking:
-            self._looking = True
-            reactor.callLater(0.02, self._look, self.core)  # type: ignore[attr-defined]
+        if self.core.keyless and self._looking is None and self.connection is not None:
+            self._looking = reactor.callLater(0.02, self._look, self.core)  # type: ignore[attr-defined]
 
     def _work(self, core: ClientCore) -> None:
         self._working = False
@@ -151,8 +152,13 @@ class Person:
             core.work()
             self.pump()
 
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
     def _look(self, core: ClientCore) -> None:
-        self._looking = False
+        self._looking = None
         if core is self.core:
             core.look_again()
             self.pump()
