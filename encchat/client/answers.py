@@ -13,7 +13,7 @@ from encchat.client.requests import Answer, Requests
 from encchat.client.states import Asked
 from encchat.client.typed import TypedAhead
 from encchat.client.world import World
-from encchat.errors import EncchatError, StoreError, UnavailableError
+from encchat.errors import EncchatError, NotConnectedError, StoreError, UnavailableError
 
 
 @frozen(eq=False)
@@ -48,16 +48,26 @@ class Answers:
 
     def _answered(self, asked: Asked, answer: Answer) -> None:
         self._ahead.answered(asked.kind)
-        if isinstance(answer, wire.Ok):
-            self.guard(asked.label, lambda: self._done(asked, answer.result))
-        elif asked.failed is None or not asked.failed(answer):
-            self._refused(asked, answer)
+        try:
+            if isinstance(answer, wire.Ok):
+                self._done(asked, answer.result)
+            elif not self._begins_something_else(asked, answer):
+                self._refused(asked, answer)
+        except StoreError:
+            raise
+        except EncchatError as error:
+            self._refused(asked, wire.Error(code=error.code, text=error.text))
         self._go_on()
+
+    @staticmethod
+    def _begins_something_else(asked: Asked, error: wire.Error) -> bool:
+        """Whether nothing is to be said of the refusal; over a lost connection nothing else can be begun."""
+        return asked.failed is not None and error.code != NotConnectedError.code and asked.failed(error)
 
     def _done(self, asked: Asked, result: wire.Result | None) -> None:
         if asked.then is not None:
             asked.then(result)
-        elif result is not None:
+        elif result is not None and asked.kind is not wire.Connect:
             self._world.take_result(result)
             if isinstance(result, wire.AdminGranted):
                 self._granted()
@@ -71,7 +81,8 @@ class Answers:
         if asked.kind is wire.Connect:
             where = f"there is no session with {asked.fields['user']}"
             self._world.call_refused(asked.fields["user"], error.text)
-        elif asked.kind in (wire.OpenRoom, wire.Join):
+        elif asked.kind in (wire.OpenRoom, wire.Join) or (asked.kind is wire.Who and asked.failed is not None):
+            # The latter is how the joining of a room that is not known here begins.
             where = f"you are not in {asked.fields['room']}"
         dropped = self._ahead.drop_bare() if where else 0
         if dropped:

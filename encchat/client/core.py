@@ -68,6 +68,7 @@ from encchat.errors import (
     NotConnectedError,
     StoreError,
     UnknownCommandError,
+    UsageError,
 )
 from encchat.limits import MAX_WAITING
 from encchat.ulids import UlidMaker
@@ -351,7 +352,10 @@ class ClientCore:
 
     def ask_quietly(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
         """Send a request that nobody waits for."""
-        self._requests.send_quietly(kind, done, **fields)
+        try:
+            self._requests.send_quietly(kind, done, **fields)
+        except UsageError as error:  # a server's words need not fit our limits
+            done(wire.Error(code=error.code, text=error.text))
 
     def ask_server(self, verb: str, fields: Mapping[str, Value]) -> None:
         """Send a command that only the server knows."""

@@ -15,7 +15,7 @@ from encchat.client.rooms import Rooms
 Then = Callable[[wire.Result | None], None]
 """Takes the result of a request that was done."""
 Failed = Callable[[wire.Error], bool]
-"""Takes a refusal; whether nothing more is to be said of it."""
+"""Takes a refusal, which a lost connection is not; whether nothing more is to be said of it."""
 
 
 class Floor(Protocol):

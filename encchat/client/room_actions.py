@@ -22,7 +22,7 @@ from encchat.client.room_names import RANDOM_BYTES, made_up
 from encchat.client.room_trust import RoomTrust
 from encchat.client.screen import iso_time
 from encchat.client.store.interface import StoredMessage
-from encchat.errors import NameRefusedError, UsageError
+from encchat.errors import NameRefusedError, RequestError, UsageError
 
 _TRIES: Final = 5
 """Names that are made up until the person is asked for one."""
@@ -180,13 +180,12 @@ class RoomActions:
             return True
 
         def opened(result: wire.Result | None) -> None:
-            if not isinstance(result, wire.RoomState):
-                return
-            self._floor.rooms.judge(self._floor.rooms.take(result))  # whose opening it is will be needed to invite
-            self._show(result.room, "opened", self._floor.user, self._floor.user)
-            self._go(result.room)
+            state = _state(name, result)
+            self._floor.rooms.judge(self._floor.rooms.take(state))  # whose opening it is will be needed to invite
+            self._show(state.room, "opened", self._floor.user, self._floor.user)
+            self._go(state.room)
             for user in users:
-                self._invite(result.room, user)
+                self._invite(state.room, user)
 
         ulid = self._floor.new_ulid()
         statement = self._trust.opening(wire.OpenRoom(id=0, room=name, ulid=ulid, **settings))
@@ -212,18 +211,18 @@ class RoomActions:
     # Entering and leaving -------------------------------------------------------------------------
     def _join(self, room: str, room_id: str, version: int) -> bool:
         statement = self._trust.joining(room_id, version)
-        self._change(f"/join {room}", wire.Join, self._entered, room=room, statement=statement)
+        self._change(f"/join {room}", wire.Join, partial(self._entered, room), room=room, statement=statement)
         return True
 
     def _join_open(self, room: str, result: wire.Result | None) -> None:
-        if isinstance(result, wire.RoomState):
-            self._join(room, result.id, result.version)
+        state = _state(room, result)
+        self._join(room, state.id, state.version)
 
-    def _entered(self, result: wire.Result | None) -> None:
-        if isinstance(result, wire.RoomState):
-            self._show(result.room, "joined", self._floor.user, self._floor.user)
-            self._learned(None, wire.Ok(id=0, result=result))
-            self._go(result.room)
+    def _entered(self, room: str, result: wire.Result | None) -> None:
+        state = _state(room, result)
+        self._show(state.room, "joined", self._floor.user, self._floor.user)
+        self._learned(None, wire.Ok(id=0, result=state))
+        self._go(state.room)
 
     def _go(self, room: str) -> None:
         if names.folded(self._floor.conversation) != names.folded(room):
@@ -358,7 +357,7 @@ class RoomActions:
 
         if not left:
             then()
-        for room in rooms:
+        for room in dict.fromkeys(rooms):
             self._floor.ask_quietly(wire.Who, partial(self._learned, partial(learned, room)), room=room)
 
     def _learned(self, then: Callable[[], None] | None, answer: Answer, first: bool = True) -> None:
@@ -400,6 +399,13 @@ class RoomActions:
 
     def _is_me(self, user: str) -> bool:
         return names.folded(user) == names.folded(self._floor.user)
+
+
+def _state(room: str, result: wire.Result | None) -> wire.RoomState:
+    """What the server has answered; an error if it is not that room, so that nothing typed for it goes elsewhere."""
+    if not isinstance(result, wire.RoomState) or names.folded(result.room) != names.folded(room):
+        raise RequestError(f"the server's answer is not the room {room}")
+    return result
 
 
 def _open_text(room: str, open: bool) -> str:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from encchat import wire
 from encchat.client import events
 from encchat.client.commands import COMMANDS
+from encchat.client.core import State
 from encchat.errors import NameRefusedError
 from tests.client.table import Table, new_core
 from tests.client.test_rooms import ULID, change, member, state
@@ -220,6 +221,45 @@ class Coming(SynchronousTestCase):
         )
         self.assertEqual([], table.sent)
 
+    def test_a_connection_lost_while_a_join_is_under_way_is_said(self) -> None:
+        """Nothing is asked again over the connection that is gone, and what was typed behind it goes nowhere."""
+        for answered in (0, 1):
+            table = ready()
+            table.type("/join #tea", "a secret")
+            if answered:
+                table.refuse("who", "unknown-conversation", "no such room")
+            table.lose()
+            self.assertEqual(
+                ["/join #tea: the connection was lost before the answer came", "1 not sent: you are not in #tea"],
+                table.texts(events.Error),
+            )
+            self.assertEqual(([], 0), (table.sent, table.core.unaccepted))
+
+    def test_an_answer_that_is_not_the_room_sends_nothing_to_everybody(self) -> None:
+        """Whatever a server answers to who wants to enter a room: what was typed behind it goes nowhere else."""
+        for line, verb in (("/join #tea", "who"), ("/join #tea", "join"), ("/chat #tea bob", "open_room")):
+            for result in (None, wire.Notice(text="x"), state("#other")):
+                table = ready()
+                table.type(line, "a secret")
+                if verb == "join":
+                    table.answer("who", state("#tea"))
+                table.answer(verb, result)
+                self.assertIn("the server's answer is not the room #tea", table.texts(events.Error)[0])
+                self.assertEqual(([], "lobby"), (table.on_their_way(), table.core.conversation))
+        table = ready()
+        table.type("/connect bob", "a secret")
+        table.answer("connect", wire.Notice(text="x"))
+        self.assertEqual("@bob", table.core.conversation)
+
+    def test_what_is_tried_after_a_refusal_can_be_refused_here(self) -> None:
+        """It is shown under the command's name, and what was typed behind it is not held up for ever."""
+        table = ready()
+        table.core.ask("/x", wire.Who, failed=lambda _: table.core.say("", "lobby", " ") == "", room="#tea")
+        table.refuse("who", "unknown-conversation", "no such room")
+        self.assertEqual(["/x: there is nothing to send: the text is empty"], table.texts(events.Error))
+        table.type("hello")
+        self.assertEqual([("lobby", "hello")], table.on_their_way())
+
     def test_joining_a_room_one_is_in_goes_there(self) -> None:
         """Without asking the server."""
         table = in_room()
@@ -253,6 +293,15 @@ class Coming(SynchronousTestCase):
         table.say(wire.Ok(id=asked["id"], result=state(members=[member("carol")])))
         self.assertEqual(("alice", "bob", "carol"), table.core.rooms.conversation("#garden").members)
         self.assertIn("conversations", table.verbs())
+
+    def test_rooms_that_cannot_be_are_passed_over_after_the_login(self) -> None:
+        """A server that lists what is no room, or one twice, does not hold this client up."""
+        table = logged_in(entry("#"), entry("#tea"), entry("#tea"), entry("#" + "x" * 40))
+        self.assertEqual(["who"], [verb for verb in table.verbs() if verb == "who"])
+        table.answer("who", state("#tea"))
+        table.answer("conversations", wire.ConversationList(conversations=[]))
+        self.assertEqual(["#tea"], table.core.rooms.names())
+        self.assertIs(State.READY, table.core.state)
 
     def test_a_server_without_rooms_is_fine(self) -> None:
         """Whatever it answers, the client goes on."""
