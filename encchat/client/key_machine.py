@@ -7,7 +7,7 @@ from typing import Protocol
 
 from encchat import wire
 from encchat.e2e.identity import IdentityKey
-from encchat.e2e.interfaces import Conversation, Device, Keep, Policy, Trust
+from encchat.e2e.interfaces import Conversation, Device, Done, Keep, Policy, Trust
 from encchat.errors import EncchatError
 
 
@@ -41,6 +41,9 @@ class KeyMachine(Protocol):
 
     def devices(self, user: str) -> Sequence[Device]:
         """Somebody's vouched devices, as far as they are known here."""
+
+    def look_at(self, user: str, done: Done) -> None:
+        """Ask for what somebody has published, if it is not known; ``done`` gets what prevented it, maybe at once."""
 
     def safety_number(self, user: str) -> str:
         """60 digits, the same on both sides."""

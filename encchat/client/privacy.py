@@ -43,8 +43,8 @@ EVENT: Final = "event"
 _NONE: Final = "none"
 _SESSION: Final = "session"
 _CALL: Final = "call"
-_AWAITED: Final = frozenset({wire.UploadKeys, wire.PublishIdentity, wire.SendParcels, wire.PutBackup})
-"""What a client does not leave before: others depend on it."""
+_AWAITED: Final = frozenset({wire.UploadKeys, wire.PublishIdentity, wire.QueryKeys, wire.SendParcels, wire.PutBackup})
+"""What a client does not leave before: others depend on it, or the person who has typed the last line."""
 
 Shows = Callable[[StoredMessage, bool], None]
 

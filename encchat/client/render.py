@@ -204,7 +204,7 @@ def _(event: events.Session, zone: tzinfo | None = None) -> Paragraph | None:
 def _(event: events.Ringing, zone: tzinfo | None = None) -> Paragraph:
     caller = printable(event.sender)
     if event.over:
-        return _said(f"{caller} does not call any more")
+        return _said(f"the call of {caller} is over")
     return _said(f"{caller} calls you: /answer takes the call, /refuse refuses it")
 
 
@@ -333,7 +333,7 @@ def _(event: events.Warned, zone: tzinfo | None = None) -> Paragraph:
     return _said(*lines) if event.code in _GOOD_NEWS else _warned(*lines)
 
 
-_GOOD_NEWS: Final = frozenset({"vouched", "handed-over"})
+_GOOD_NEWS: Final = frozenset({"vouched", "identity", "approved"})
 """Codes of what was brought about, not of what is wrong."""
 
 

@@ -14,7 +14,7 @@ from encchat.client.floor import Floor
 from encchat.client.key_machine import KeyMachine
 from encchat.client.reasons import reason_text
 from encchat.e2e import interfaces as e2e
-from encchat.errors import EncchatError, NotEncryptedError, UsageError
+from encchat.errors import EncchatError, NotConnectedError, NotEncryptedError, UsageError
 
 _NO_KEYS: Final = (
     "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they"
@@ -65,7 +65,9 @@ class TrustActions:
     # Commands ---------------------------------------------------------------------------------------
     def verify(self, user: str) -> None:
         """Show the safety number, and compare by emoji if the other side is there."""
-        machine = self._machine()
+        self._knowing("/verify", user, self._verify)
+
+    def _verify(self, machine: KeyMachine, user: str) -> None:
         number = machine.safety_number(user)
         self._floor.show(events.Verification(user=user, step="number", number=number))
         machine.verify(user)
@@ -101,11 +103,18 @@ class TrustActions:
         if not user or names.folded(user) == names.folded(self._floor.user):
             self._floor.notice(f"your key: {machine.fingerprint()}")
         else:
-            self._floor.notice(f"the key of {user} ({machine.trust_of(user)}): {machine.fingerprint(user)}")
+            self._knowing("/fingerprint", user, self._fingerprint)
+
+    def _fingerprint(self, machine: KeyMachine, user: str) -> None:
+        shown = machine.fingerprint(user)
+        self._floor.notice(f"the key of {user} ({machine.trust_of(user)}): {shown}")
 
     def devices(self, user: str) -> None:
         """Show somebody's devices with their keys."""
-        rows = [[device.device, device.ed25519] for device in self._machine().devices(user)]
+        self._knowing("/devices", user, self._devices)
+
+    def _devices(self, machine: KeyMachine, user: str) -> None:
+        rows = [[device.device, device.ed25519] for device in machine.devices(user)]
         self._floor.show(events.Listing(title=f"devices of {user}", columns=["device", "key"], rows=rows))
 
     def approve(self, device: str) -> None:
@@ -195,6 +204,20 @@ class TrustActions:
                 self._floor.show(events.Warned(code="unvouched", text=text))
             case _:
                 pass
+
+    def _knowing(self, label: str, user: str, act: Callable[[KeyMachine, str], None]) -> None:
+        """Do it once what ``user`` has published is known, or with what is known where there is no connection."""
+        machine = self._machine()
+
+        def looked(error: EncchatError | None) -> None:
+            try:
+                if error is not None and not isinstance(error, NotConnectedError):
+                    raise error
+                act(machine, user)
+            except EncchatError as refused:
+                self._floor.show_error(refused.code, refused.text, label)
+
+        machine.look_at(user, looked)
 
     def _machine(self) -> KeyMachine:
         machine = self._floor.machine

@@ -6,7 +6,7 @@ The server's events and results go in; they are remembered here and shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -79,6 +79,10 @@ class World:
             self.presence = "BUSY"
         elif kind is wire.Goodbye:
             self._hung_up()
+        elif kind is wire.Calls:
+            self._notice(_CALLS[fields["policy"]])
+        elif kind is wire.Answer:
+            pass  # the session that starts, or the end of the ringing, says it
         else:
             self._notice(f"{label}: done")
 
@@ -173,3 +177,10 @@ class World:
 
     def _notice(self, text: str) -> None:
         self._show(events.Notice(text=text))
+
+
+_CALLS: Final = {
+    "auto": "calls are taken from now on",
+    "ask": "you are asked about calls from now on: /answer or /refuse",
+    "never": "calls are refused from now on",
+}

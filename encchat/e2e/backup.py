@@ -1,7 +1,8 @@
 """Keys of the past in the account's sealed backup on its server, in files, and back from both.
 
 What is kept of a session here opens only what comes next (`encchat.e2e.inbound`); its earliest key goes, sealed under
-the recovery phrase, to the server, and is then forgotten here. A device without the phrase's key keeps it until it has
+the recovery phrase, to the server, and is then forgotten here. Devices of one account may have a session from different
+messages on; each puts its own entry, under a name of its own. A device without the phrase's key keeps it until it has
 one.
 """
 
@@ -58,7 +59,7 @@ class History:
 
     def _send(self, backup: Backup, entries: dict[Session, Entry]) -> None:
         sealed = [
-            backup.seal(ENTRY, session.row, msgspec.msgpack.encode(entry), self.host.random)
+            backup.seal(ENTRY, _name(session, entry), msgspec.msgpack.encode(entry), self.host.random)
             for session, entry in entries.items()
         ]
         self._sending = True
@@ -116,6 +117,12 @@ class History:
     def _entry(self, session: Session) -> Entry | None:
         known, held = self.inbound.get(session), self.inbound.held(session)
         return None if known is None or held is None else Entry(known.conversation, held)
+
+
+def _name(session: Session, entry: Entry) -> str:
+    """An entry's name: a device that has had a session from later on only replaces nobody's earlier key of it."""
+    new = opened_held(entry.held, entry.conversation)
+    return f"{session.row} {new.first}" if new is not None and new.first else session.row
 
 
 def fetch(host: Host, backup: Backup, take: Callable[[str, str, bytes], None], done: Done) -> None:

@@ -276,6 +276,10 @@ class Machine:
         """Somebody's vouched devices, as far as they are known here."""
         return self._lists.of(user)
 
+    def look_at(self, user: str, done: Done) -> None:
+        """Ask for what somebody has published, if it is not known; ``done`` gets what prevented it, maybe at once."""
+        self._lists.ensure(f"@{user}", [user], done)
+
     def safety_number(self, user: str) -> str:
         """60 digits in groups of five, the same on both sides; `NoKeysError`, `IdentityMissingError`."""
         return self._people.safety_number(user)
@@ -464,7 +468,7 @@ class Machine:
         try:
             return self._calls.open(conversation, said, sender, self.device)
         except UndecryptableError as error:
-            if error.reason in ("no-key", "broken"):
+            if error.reason in ("no-key", "broken") and conversation.kind == "session":
                 self._renewals.renew(conversation.name, sender, conversation.id)
             raise
 

@@ -134,7 +134,9 @@ class People:
     def _identity(self, user: str) -> wire.Identity:
         chain = self._trust.chain(user)
         if not chain:
-            raise NoKeysError(f"no identity key of {user} is known here: it comes with the first message to {user}")
+            raise NoKeysError(
+                f"no identity key of {user} is known here: {user} has to log in once with a client that makes one"
+            )
         return chain[-1]
 
     def _direct(self, user: str) -> Conversation:
@@ -179,7 +181,7 @@ class People:
     def _refused(self, error: EncchatError) -> None:
         self._own.drop_proposed()
         self._login.put_backup()
-        self._tell(Warned("identity", f"there is no new identity key: {error.text}"))
+        self._tell(Warned("identity-refused", f"there is no new identity key: {error.text}"))
 
     # The key on other devices --------------------------------------------------------------------
     def approve(self, code: str) -> None:
@@ -207,7 +209,7 @@ class People:
             return UsageError("the code is not that of the device's keys as the server shows them: compare it again")
         device = Device(found.user, found.device, found.curve25519, found.ed25519, found.rsa)
         self._send(self._direct(self._own.user), [device], IDENTITY, self._own.bundle())
-        self._tell(Warned("approve", f"the identity key goes to device {id}"))
+        self._tell(Warned("approved", f"the identity key goes to device {id}"))
         return None
 
     def take_identity(self, payload: bytes, sender: Device) -> None:
@@ -220,6 +222,8 @@ class People:
             self._tell(Warned("recovery", error.text))
             return
         self._came(f"device {sender.device} has handed over the identity key")
+        if self._own.backup is not None:
+            self._restore(self._own.backup)
 
     def recover(self, phrase: str) -> None:
         """Bring the identity key and the keys of the past here; `RecoveryError` if these are no such words."""

@@ -173,5 +173,5 @@ class Preparations:
 
 _UNVOUCHED: Final = (
     "this device does not have the account's identity key, so nothing can be encrypted here: /recover PHRASE, or"
-    " /approve on another device; nothing was sent"
+    " /approve on another device"
 )

@@ -211,15 +211,19 @@ class Repair:
     def _why(self, session: Session, missing: Missing) -> str:
         count = len(missing.indexes)
         text = f"The key of session {session.id[:8]} of {session.user}'s device {session.device} is missing"
-        text += f" ({count} message{'s' if count != 1 else ''} wait for it)."
+        text += f" ({count} {'messages wait' if count > 1 else 'message waits'} for it)."
         if missing.refused:
             return f"{text} That device was asked: {_WORDS.get(missing.refused, 'it refused')}."
         if missing.asked >= limits.REPAIR_TIMES:
-            return f"{text} It was asked for {missing.asked} times without an answer; it is not asked for any more."
+            return f"{text} It was asked for {_times(missing.asked)} without an answer; it is not asked for any more."
         if missing.asked:
             wait = max(0, round(missing.next - self.host.clock()))
-            return f"{text} That device and your own were asked {missing.asked} times; again in {wait} seconds."
+            return f"{text} That device and your own were asked {_times(missing.asked)}; again in {wait} seconds."
         return f"{text} It is mostly on its way; that device will be asked in a few seconds."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _owns(device: Device, session: Session) -> bool:

@@ -160,7 +160,7 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(
             ["* bob calls you: /answer takes the call, /refuse refuses it"], rows(events.Ringing(sender="bob"))
         )
-        self.assertEqual(["* bob does not call any more"], rows(events.Ringing(sender="bob", over=True)))
+        self.assertEqual(["* the call of bob is over"], rows(events.Ringing(sender="bob", over=True)))
 
 
 class Keys(SynchronousTestCase):

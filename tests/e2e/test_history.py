@@ -280,6 +280,19 @@ class Backups(Case):
         self.world.work()
         self.assertEqual(self.server.puts, 1)
 
+    def test_a_device_that_came_later_does_not_put_its_later_key_over_the_earlier_one(self) -> None:
+        """What another device of the account has backed up of the same session stays."""
+        said = [self.hear(self.alice, "one", self.bob)]
+        self.world.work()
+        second = self.world.device("bob", "B2")
+        second.backup = self.bob.backup
+        said.append(self.hear(self.alice, "two", self.bob, second))
+        self.assertEqual(self.session_of(said[0]), self.session_of(said[1]))
+        self.world.work()
+        assert self.bob.backup is not None
+        new, _ = self.restored(self.bob.backup)
+        self.assertEqual([new.open(each) for each in said], ["one", "two"])
+
     def test_without_a_phrase_nothing_is_sent_and_nothing_lost(self) -> None:
         """It goes when there is one."""
         self.bob.backup = None

@@ -90,6 +90,18 @@ class Talking(Case):
         self.bob.machine.end_session(first.id[8:])
         self.assertIn(self.bob.reason(self.bob.call("alice", first.id[8:]), again), ("no-key", "broken"))
 
+    def test_a_session_of_an_earlier_process_can_end_before_the_machine_starts(self) -> None:
+        """The server says so right behind the login: its keys go all the same."""
+        where = self.alice.call("bob", self.alice.ulid())
+        self.alice.say(where, "between us")
+        held = set(self.alice.store.rows)
+        self.alice.boot()
+        self.alice.machine.end_session(where.id[8:])
+        self.alice.store.commit()
+        self.assertTrue(held - set(self.alice.store.rows))
+        self.alice.start()
+        self.talk(self.alice, self.bob)
+
     def test_a_session_message_names_whom_it_is_for(self) -> None:
         """A device that is given nothing says so."""
         self.talk(self.alice, self.bob)
@@ -341,6 +353,18 @@ class Devices(Case):
         self.assertEqual(bob2.machine.recovery_phrase(), self.bob.machine.recovery_phrase())
         said = self.alice.say(self.alice.direct("bob"), "both")
         self.assertEqual(bob2.read(bob2.direct("alice"), said).text, "both")
+
+    def test_an_approved_device_reads_what_was_said_before_it_came(self) -> None:
+        """The backup's key comes along, so it needs no phrase for the history."""
+        said = self.alice.say(self.alice.direct("bob"), "before")
+        self.bob.read(self.bob.direct("alice"), said)
+        self.bob.run()
+        bob2 = self.client("bob", "B2")
+        shown = next(effect.text for effect in bob2.told if isinstance(effect, Unvouched))
+        self.bob.machine.approve(shown.rpartition("/approve ")[2])
+        self.bob.run()
+        self.assertIsNone(bob2.prepared(bob2.direct("alice")))
+        self.assertEqual(bob2.read(bob2.direct("alice"), said).text, "before")
 
     def test_approving_a_device_whose_keys_the_server_has_swapped_hands_over_nothing(self) -> None:
         """The code is over the device's keys: those of somebody else's device have another."""

@@ -328,6 +328,6 @@ class Repairs(Case):
         self.assertIn("in a few seconds", self.bob.scheme.why(session))
         self.world.time += limits.REPAIR_FIRST_SECONDS
         self.bob.scheme.work()
-        self.assertIn("asked 1 times; again in 25 seconds", self.bob.scheme.why(session))
+        self.assertIn("asked once; again in 25 seconds", self.bob.scheme.why(session))
         self.world.deliver()
         self.assertEqual(self.bob.scheme.why(session), "")
