@@ -370,6 +370,10 @@ RING_SECONDS: Final = 60.0
 SESSION_GRACE_SECONDS: Final = 15.0
 """A session outlives its lost connection this long: a phone changes its network in five."""
 
+SESSION_KEYS_SECONDS: Final = 60.0
+"""A client keeps the keys of a session this long after its end, and after the login that finds it ended: enough to read
+what was on its way. After that nobody can, who then takes the device."""
+
 IDENTITY_RSA_BITS: Final = 3_072
 """Bits of an RSA identity key: as strong as Ed25519 (NIST SP 800-57 part 1, table 2)."""
 
@@ -464,6 +468,12 @@ MAX_FOUND: Final = 50
 
 MAX_REMEMBERED: Final = 10_000
 """Messages a client without a store remembers for ``/history`` and ``/search``."""
+
+MAX_KEPT_ENTRIES: Final = 5_000
+"""Entries of the store that a client remembers to have read or written: all of a room of 1,000 devices."""
+
+MAX_KEPT_MESSAGES: Final = 1_000
+"""Messages it remembers to have read there, as every message names one before it."""
 
 MAX_SEARCHED: Final = 200_000
 """Messages of the store that ``/search`` looks through, the newest: their index takes some 50 MB."""

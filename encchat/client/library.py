@@ -59,6 +59,7 @@ class Client:
     _closed: list[Deferred[None]] = field(init=False, factory=list)
     _readers: list[Events] = field(init=False, factory=list)
     _early: deque[ScreenEvent] = field(init=False, factory=lambda: deque(maxlen=MAX_UNREAD_EVENTS))
+    _pumping: Any = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._core = ClientCore(time.time, os.urandom, schemes=find_schemes)
@@ -176,11 +177,20 @@ class Client:
         )
 
     def _pump(self) -> None:
+        """At the end of the turn, so that all that is sent in one turn is one transaction and one write."""
+        if self._runner is not None and self._pumping is None:
+            self._pumping = self._reactor.callLater(0, self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._pumping = None
         if self._runner is not None:
             self._runner.pump()
 
     def _over(self, result: Failure | None) -> None:
         self._ended = True
+        if self._pumping is not None:
+            self._pumping.cancel()
+            self._pumping = None
         if isinstance(result, Failure) and not isinstance(result.value, CancelledError):
             self._failure = result.value
         self._settle(self._ready, self._failure or NotConnectedError("this client has left"))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -26,6 +27,7 @@ from encchat import wire
 from encchat.e2e import statements
 from encchat.e2e.base64s import to_base64
 from encchat.e2e.identity import IdentityKey, of_number, verify
+from encchat.limits import MAX_MEMBERS
 from encchat.names import folded
 
 Keys = Callable[[str], Sequence[wire.Identity]]
@@ -46,7 +48,13 @@ class Signed:
     def holds(self, identities: Sequence[wire.Identity], said: bytes) -> bool:
         """Whether one of these keys, the one of that number, has signed ``said``."""
         key = of_number(identities, self.number)
-        return key is not None and verify(key, said, self.signature)
+        return key is not None and _verified(key, said, self.signature)
+
+
+@lru_cache(maxsize=MAX_MEMBERS)
+def _verified(key: wire.Identity, said: bytes, signature: str) -> bool:
+    """Remembered, since a room is judged anew with each change of it; nothing secret is in here."""
+    return verify(key, said, signature)
 
 
 def parse(text: str) -> Signed | None:
@@ -82,7 +90,7 @@ def sign_joining(identity: IdentityKey, room_id: str, root: str, version: int, u
 def opening_signed(state: wire.RoomState, member: wire.Member, identities: Sequence[wire.Identity]) -> bool | None:
     """Whether the room was opened ``open``, by the opening that ``member`` signed; None if it signed none."""
     signed = parse(member.statement)
-    if signed is None or signed.root:
+    if signed is None or signed.root or _is_joining(state, member, signed, identities):
         return None
     for is_open in (False, True):
         if signed.holds(identities, _opening(state, member.user, is_open)):
@@ -115,6 +123,14 @@ def joined(room_id: str, text: str, user: str, identities: Sequence[wire.Identit
         return None
     said = statements.joining(room_id, signed.root, signed.version, user)
     return signed if signed.holds(identities, said) else None
+
+
+def _is_joining(
+    state: wire.RoomState, member: wire.Member, signed: Signed, identities: Sequence[wire.Identity]
+) -> bool:
+    """Who came through the door before knowing the room's root: most of an open room."""
+    said = statements.joining(state.id, "", signed.version, member.user)
+    return signed.holds(identities, said)
 
 
 @frozen
