@@ -358,6 +358,9 @@ MAX_WAITING_INDEXES: Final = 1_000
 MAX_SESSION_INDEX: Final = 65_536
 """Messages of one Megolm session a receiver takes: it remembers each place, 8 kilobytes at most."""
 
+MAX_WITNESSES: Final = 20
+"""Accounts outside a room whose keys are asked for to know who is really in it: inviters who have left since."""
+
 MAX_EARLY: Final = 100
 """Letters with a room's history that wait until the room itself is known: five thousand keys, two megabytes."""
 

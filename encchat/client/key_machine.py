@@ -25,6 +25,9 @@ class KeyMachine(Protocol):
     def identities_of(self, user: str) -> Sequence[wire.Identity]:
         """The identity keys by which what somebody says is verified, as far as they are known."""
 
+    def has_asked(self, user: str) -> bool:
+        """Whether the server has been asked for somebody's keys, and has nothing newer as far as it has said."""
+
     @property
     def policy(self) -> Policy:
         """Whose keys are written to."""

@@ -12,8 +12,10 @@ from attrs import frozen
 
 from encchat import wire
 from encchat.client.floor import Floor
+from encchat.client.key_machine import KeyMachine
 from encchat.client.rooms import Room
 from encchat.e2e.rosters import Rosters
+from encchat.limits import MAX_WITNESSES
 from encchat.names import folded
 
 
@@ -71,14 +73,29 @@ class RoomTrust:
         if rosters is None or machine is None:
             return
         verdict = rosters.look(room.state())
-        suspects = [member for user in verdict.injected if (member := room.member(user)) is not None]
-        unknown = [one for one in suspects if not machine.identities_of(one.by or one.user)]
-        injected = frozenset(folded(one.user) for one in suspects if one not in unknown)
+        suspects = {folded(user): member for user in verdict.injected if (member := room.member(user)) is not None}
+        me = room.member(self._floor.user)
+        inviter = "" if me is None else me.by or room.header.owner
+        lacking = {name for name, one in suspects.items() if self._is_to_ask(machine, one.by or one.user)}
+        if not verdict.root and inviter and self._is_to_ask(machine, inviter):
+            lacking = set(suspects)
+        while more := {name for name, one in suspects.items() if folded(one.by) in lacking} - lacking:
+            lacking |= more
+        injected = suspects.keys() - lacking
         for name in sorted(injected - room.injected):
             self._warn(room.name, room.members[name].user)
-        room.injected = injected
-        if not unknown:
+        room.injected, room.unknown = frozenset(injected), frozenset(lacking)
+        inviters = {folded(by): by for by in (inviter, *(suspects[name].by for name in lacking)) if by}
+        room.witnesses = tuple(
+            by for name, by in sorted(inviters.items()) if name not in room.members and self._is_to_ask(machine, by)
+        )[:MAX_WITNESSES]
+        if not lacking:
             room.judged = room.version
+
+    @staticmethod
+    def _is_to_ask(machine: KeyMachine, user: str) -> bool:
+        """Whether nobody knows yet by which keys ``user`` speaks, and the server may tell."""
+        return not machine.identities_of(user) and not machine.has_asked(user)
 
     def _rosters(self) -> Rosters | None:
         machine = self._floor.machine

@@ -44,6 +44,11 @@ class Room:
     members: dict[str, wire.Member] = field(factory=dict)
     injected: frozenset[str] = frozenset()
     """Folded names of those who are in it by the server's word alone: nothing is encrypted for them."""
+    unknown: frozenset[str] = frozenset()
+    """Folded names of those nobody can tell of yet, as keys have to be asked for first; nothing is encrypted for them
+    before."""
+    witnesses: tuple[str, ...] = ()
+    """Accounts that are not in it any more, by whose keys they are judged."""
     judged: int = -1
     """The version whose members have all been judged."""
 
@@ -52,9 +57,10 @@ class Room:
         """Its name, with ``#``."""
         return self.header.name
 
-    def joined(self) -> tuple[str, ...]:
-        """Who is in it, by name; not who was put there by the server alone."""
-        there = (member for name, member in self.members.items() if name not in self.injected)
+    def joined(self, *, surely: bool = False) -> tuple[str, ...]:
+        """Who is in it, by name; not who was put there by the server alone, ``surely`` nor who may have been."""
+        without = self.injected | self.unknown if surely else self.injected
+        there = (member for name, member in self.members.items() if name not in without)
         found = (member.user for member in there if member.state == "joined")
         return tuple(sorted(found, key=names.folded))
 
@@ -123,13 +129,16 @@ class Rooms:
         there = f"you are in {known}" if known else "you are in none: /chat NAME... opens one"
         raise UnknownConversationError(f"you are not in {shown}; {there}")
 
-    def conversation(self, name: str) -> Conversation:
-        """The room as end-to-end encryption sees it; raise as `get` does."""
+    def conversation(self, name: str, *, surely: bool = False) -> Conversation:
+        """The room as end-to-end encryption sees it; raise as `get` does.
+
+        Those who are in it ``surely`` are encrypted for; of all others the keys are asked for before.
+        """
         room = self.get(name)
         if room.judged != room.version:
             self.judge(room)
         head = room.header
-        members = room.joined() or (self.user,)
+        members = room.joined(surely=surely) or (self.user,)
         signed = head.policy == "signed"
         return Conversation(
             head.name,
@@ -140,12 +149,13 @@ class Rooms:
             version=room.version,
             signed=signed,
             history=head.history,
+            witnesses=room.witnesses,
         )
 
     def of_id(self, id: str) -> Conversation | None:
-        """The same by the conversation's id; None for what is no room this account is in."""
+        """Who is surely in it, by the conversation's id; None for what is no room this account is in."""
         room = next((room for room in self._rooms.values() if f"room:{room.header.id}" == id), None)
-        return None if room is None else self.conversation(room.name)
+        return None if room is None else self.conversation(room.name, surely=True)
 
     # What the server says -------------------------------------------------------------------------
     def take(self, state: wire.RoomState, *, first: bool = True) -> Room:

@@ -56,7 +56,8 @@ class Conversation:
     ``name`` as the server calls it for this account, ``id`` binds what is encrypted to it: ``direct:alice:bob``
     (folded, sorted), ``session:ULID``, ``room:ULID``. ``members``: accounts as registered, oneself included.
     ``version``: seq of a room's latest change of members; ``signed``: whether messages carry a signature; ``history``:
-    which part of a room's past new members are given.
+    which part of a room's past new members are given; ``witnesses``: accounts outside whose keys are needed to know who
+    is really in it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Conversation:
     version: int = 0
     signed: bool = True
     history: wire.HistoryPolicy = "none"
+    witnesses: tuple[str, ...] = ()
 
 
 @frozen
@@ -99,6 +101,8 @@ class Opened:
     """As in `Content`: the client's core compares it with what it has kept."""
     previous: str = ""
     """The same."""
+    conversation: str = ""
+    """The id of the conversation it was written for: that of its session, where there are several."""
 
 
 @frozen

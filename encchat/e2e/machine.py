@@ -335,7 +335,11 @@ class Machine:
 
     def identities_of(self, user: str) -> Sequence[wire.Identity]:
         """`encchat.e2e.interfaces.Host`."""
-        return self._trust.chain(user)
+        return self._trust.believed(user)
+
+    def has_asked(self, user: str) -> bool:
+        """Whether all that the server tells of somebody's keys is known here, or it would not tell."""
+        return self._lists.is_fresh(user) or self._preparations.has_tried(user)
 
     def devices_of(self, conversation: Conversation) -> tuple[Device, ...]:
         """`encchat.e2e.interfaces.Host`; nobody whose key has changed, as long as that is not accepted."""

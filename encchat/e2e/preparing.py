@@ -60,6 +60,8 @@ class Preparations:
     _begin_login: Callable[[], None]
     _running: list[_Preparation] = field(init=False, factory=list)
     _prepared: dict[str, tuple[Conversation, int]] = field(init=False, factory=dict)
+    _tried: set[str] = field(init=False, factory=set)
+    """Witnesses the server has been asked about on this connection."""
 
     def prepare(self, conversation: Conversation, done: Done) -> None:
         """Begin; ``done`` is called exactly once, maybe at once."""
@@ -76,6 +78,10 @@ class Preparations:
     def is_prepared(self, conversation: Conversation) -> bool:
         """Whether nothing has changed since it was."""
         return self._prepared.get(conversation.id) == (conversation, self._lists.epoch)
+
+    def has_tried(self, user: str) -> bool:
+        """Whether the server was asked for the keys of a witness, whatever it said."""
+        return folded(user) in self._tried
 
     def settled(self) -> None:
         """The login is through, or has failed."""
@@ -96,6 +102,7 @@ class Preparations:
     def lost(self) -> None:
         """The connection is gone."""
         self._prepared.clear()
+        self._tried.clear()
         for each in list(self._running):
             self._end(each, NotConnectedError("the connection was lost"))
 
@@ -113,7 +120,20 @@ class Preparations:
             self._end(each, IdentityMissingError(_UNVOUCHED))
             return
         conversation = each.conversation
-        self._lists.ensure(conversation.name, conversation.members, partial(self._listed, each))
+        # Who is outside is nobody's business in the room: it is asked for as for a message to that one.
+        witnesses = [user for user in conversation.witnesses if not self.has_tried(user)]
+        self._witness(each, witnesses)
+
+    def _witness(self, each: _Preparation, left: Sequence[str], error: EncchatError | None = None) -> None:
+        """Ask for the keys of one after the other; what is refused is not known, and nobody can be judged by it."""
+        if each.stage != "asking":
+            return
+        if not left:
+            conversation = each.conversation
+            self._lists.ensure(conversation.name, conversation.members, partial(self._listed, each))
+            return
+        self._tried.add(folded(left[0]))
+        self._lists.ensure(f"@{left[0]}", [left[0]], partial(self._witness, each, left[1:]))
 
     def _listed(self, each: _Preparation, error: EncchatError | None) -> None:
         if each.stage != "asking":
