@@ -147,7 +147,7 @@ class RoomActions:
         """A change of a room has come in its log; a body that is none is passed over."""
         try:
             change = msgspec.json.decode(message.body, type=wire.RoomEvent)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         rooms, name = self._floor.rooms, message.conversation
         room = rooms.known(name)

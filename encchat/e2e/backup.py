@@ -105,7 +105,7 @@ class History:
         """One of them; whether it opens something new. What is no entry opens nothing."""
         try:
             entry = msgspec.msgpack.decode(value, type=Entry)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         new = opened_held(entry.held, entry.conversation)
         if new is None:

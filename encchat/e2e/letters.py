@@ -72,7 +72,7 @@ def read(kind: type[_Letter], payload: bytes) -> _Letter | None:
     """The letter, None if it is none of that kind."""
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

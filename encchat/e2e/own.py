@@ -19,7 +19,7 @@ from encchat import wire
 from encchat.e2e import statements
 from encchat.e2e.identity import IdentityKey, same_key
 from encchat.e2e.interfaces import Keep
-from encchat.e2e.recovery import Backup
+from encchat.e2e.recovery import ENTROPY_BYTES, Backup
 from encchat.e2e.trust import TrustStore
 from encchat.errors import IdentityMissingError, RecoveryError
 
@@ -143,8 +143,10 @@ class Own:
         """From another device; `RecoveryError` unless it holds the key that is published last."""
         try:
             bundle = msgspec.msgpack.decode(data, type=Bundle)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise RecoveryError("what the other device sent is no identity key") from None
+        if len(bundle.backup) not in (0, ENTROPY_BYTES):
+            raise RecoveryError("what the other device sent is no key of a backup")
         self.adopt(bundle.identity, Backup(self.user, bundle.backup) if bundle.backup else None, published)
 
     def adopt(self, exported: bytes, backup: Backup | None, published: Sequence[wire.Identity]) -> None:

@@ -102,6 +102,16 @@ class TrustStore:
         kept = self._kept(user)
         return [] if kept is None else kept.shown or kept.chain
 
+    def believed(self, user: str) -> list[wire.Identity]:
+        """The keys by which statements about others are believed: changed ones only where the policy says so.
+
+        A server that shows other keys for a while must not leave anything behind that only those have signed.
+        """
+        kept = self._kept(user)
+        if kept is None:
+            return []
+        return kept.shown if kept.shown and self.policy == "always" else kept.chain
+
     def accept(self, user: str) -> bool:
         """Pin the changed key of ``user``; False if there is no change to accept."""
         kept = self._kept(user)
@@ -155,9 +165,12 @@ class TrustStore:
 
 
 def _goes_on(chain: Sequence[wire.Identity], identities: Sequence[wire.Identity]) -> bool:
-    """Whether the pinned key stands in the chain shown now, under its number."""
-    pin = chain[-1]
-    return any(same_key(pin, one) and one.number == pin.number for one in identities)
+    """Whether every key believed so far stands in the chain shown now, under its number.
+
+    Not the pinned one alone: a key put before it would sign what its owner is shown to have said earlier.
+    """
+    shown = {one.number: one for one in identities}
+    return all(one.number in shown and same_key(one, shown[one.number]) for one in chain)
 
 
 def _listed(users: Sequence[str]) -> str:

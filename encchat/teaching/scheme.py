@@ -97,7 +97,7 @@ class TeachingScheme:
             envelope = envelopes.split(NAME, said.body)
             data = envelope.data if isinstance(envelope, envelopes.OtherEnvelope) else b""
             parts = msgspec.msgpack.decode(data, type=dict[str, tuple[bytes, bytes]])
-        except (MalformedRequestError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (MalformedRequestError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise UndecryptableError("broken") from None
         part = parts.get(f"{self._host.device} {folded(self._host.user)}")
         if part is None:
@@ -113,7 +113,7 @@ class TeachingScheme:
             return False
         try:
             hello = msgspec.msgpack.decode(payload, type=Hello)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return True
         if group.secret(self._exponent(conversation), hello.public) is not None:
             self._host.keep.put(_PEER, _row(conversation, sender.user, sender.device), hello.public)

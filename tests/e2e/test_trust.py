@@ -23,6 +23,11 @@ def published(user: str, *algorithms: wire.Algorithm) -> list[wire.Identity]:
 IMPOSTOR = [identity("mallory").public]
 
 
+def _signed(user: str, before: wire.Identity, after: wire.Identity) -> str:
+    """What the impostor signs to stand before a key of ``user``."""
+    return identity("mallory").sign(identity_change(user, before, after))
+
+
 class Seeing(SynchronousTestCase):
     """`TrustStore.seen`."""
 
@@ -54,6 +59,24 @@ class Seeing(SynchronousTestCase):
         self.assertEqual(self.trust.state("bob"), "verified")
         self.assertEqual(self.trust.identity("bob"), published("bob", "ed25519", "ed25519")[-1])
         self.trust.check(["bob"])
+
+    def test_no_key_can_be_put_before_those_that_are_known(self) -> None:
+        """It would sign what its owner is shown to have said before the change, and let people into rooms."""
+        shown = chain("bob", "ed25519", "ed25519")[1]
+        self.trust.seen("bob", shown)
+        forged = [IMPOSTOR[0], msgspec.structs.replace(shown[1], signature=_signed("bob", IMPOSTOR[0], shown[1]))]
+        self.assertEqual(self.trust.seen("bob", forged), "changed")
+        self.assertEqual(self.trust.believed("bob"), shown)
+        self.assertEqual(self.trust.state("bob"), "changed")
+
+    def test_a_key_shown_for_a_while_is_not_believed_about_others(self) -> None:
+        """Nobody comes into a room by it; only the policy always says otherwise."""
+        self.assertEqual(self.trust.believed("bob"), [])
+        self.trust.seen("bob", published("bob"))
+        self.trust.seen("bob", IMPOSTOR)
+        self.assertEqual(self.trust.believed("bob"), published("bob"))
+        self.trust.set_policy("always")
+        self.assertEqual(self.trust.believed("bob"), IMPOSTOR)
 
     def test_another_key_is_a_change_nobody_vouched_for(self) -> None:
         """The pin stays, nothing is encrypted for the new one, what it says is read as changed."""
