@@ -271,7 +271,7 @@ class UndecryptableError(LocalError):
     """A message cannot be opened; ``reason`` is a word, ``session`` names the key that would open it, if that is known.
 
     The reasons: ``no-key``, ``replayed``, ``wrong-conversation``, ``wrong-sender``, ``broken``, ``locked``,
-    ``not-for-this-device``.
+    ``not-for-this-device``, ``session-over``, ``not-encrypted``.
     """
 
     code = "undecryptable"

@@ -86,7 +86,7 @@ class Undecryptable(ScreenEvent, frozen=True, kw_only=True, tag="undecryptable")
     """Somebody said something that cannot be read here (yet); ``/why ULID`` tells more, `Message` follows if it can.
 
     ``reason``: ``no-key``, ``replayed``, ``wrong-conversation``, ``wrong-sender``, ``broken``,
-    ``not-for-this-device`` or ``locked``.
+    ``not-for-this-device``, ``session-over``, ``not-encrypted`` or ``locked``.
     """
 
     ulid: str

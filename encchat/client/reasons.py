@@ -11,6 +11,7 @@ _REASONS: Final = {
     "wrong-sender": "it was not written by whom the server says",
     "broken": "it was damaged, or forged, on its way",
     "not-for-this-device": "it was written without knowing of this device",
+    "session-over": "it was said in a session that is over, whose keys are gone so that nobody can read it any more",
     "not-encrypted": "it is not encrypted, so that anybody, the server too, could have made it",
     "locked": "the keys kept here are locked; the password opens them at the next start",
 }

@@ -9,7 +9,7 @@ what it made goes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -63,23 +63,38 @@ class OlmSessions:
         self._put(name, session)
         return kind, bytes(data)
 
-    def decrypt(self, curve25519: str, kind: int, data: bytes, scope: str = "") -> bytes:
-        """The plaintext of what the device of that key sent; `UndecryptableError` ``no-key`` or ``broken``."""
+    def decrypt(
+        self,
+        curve25519: str,
+        kind: int,
+        data: bytes,
+        scopes: Iterable[str] = ("",),
+        scope_of: Callable[[bytes], str] = lambda plaintext: "",
+    ) -> bytes:
+        """The plaintext of what the device of that key sent; `UndecryptableError` ``no-key`` or ``broken``.
+
+        Sessions of ``scopes`` are tried in that order; a new one is of the scope that its first plaintext names.
+        """
         try:
             message = vodozemac.AnyOlmMessage.from_parts(kind, data)
         except (ValueError, OverflowError):
             raise UndecryptableError("broken") from None
-        first = message.to_pre_key()
-        name = _name(curve25519, scope)
-        for known in self._sessions(name):
-            plaintext = self._tried(name, known, message, first)
-            if plaintext is not None:
-                return plaintext
+        first, tried = message.to_pre_key(), False
+        for name in (_name(curve25519, scope) for scope in scopes):
+            for known in self._sessions(name):
+                plaintext, tried = self._tried(name, known, message, first), True
+                if plaintext is not None:
+                    return plaintext
         if first is None:
-            raise UndecryptableError("broken" if self._sessions(name) else "no-key")
+            raise UndecryptableError("broken" if tried else "no-key")
         session, plaintext = self._own.inbound(curve25519, first)
-        self._put(name, session)
+        self._put(_name(curve25519, scope_of(plaintext)), session)
         return plaintext
+
+    def scopes(self, curve25519: str) -> list[str]:
+        """The calls in which there are sessions with the device of that key."""
+        rows = (name.partition(" ") for name in self._keep.all(_KIND))
+        return [scope for key, _, scope in rows if key == curve25519 and scope]
 
     def end(self, scope: str) -> None:
         """Drop the sessions of a call."""

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 from msgspec import Struct
 
 from encchat import wire
 from encchat.e2e import payload
+from encchat.e2e.calls import is_session
 from encchat.e2e.devices import DeviceLists
 from encchat.e2e.interfaces import Conversation, Decrypted, Keep, KeyArrived, Opened, Tell, Trust, Warned
 from encchat.e2e.payload import Payload
@@ -51,13 +52,15 @@ class Opening:
     _me: Callable[[], str]
 
     def open(self, conversation: Conversation, said: wire.Message) -> Opened:
-        """What was said; `UndecryptableError`."""
-        name = f"{conversation.id} {said.ulid} {said.seq}"
+        """What was said; `UndecryptableError`. What is of scheme ``olm`` may be of any session with that partner."""
+        name = f"{said.conversation} {said.ulid} {said.seq}"
         held = self._keep.get(_HELD, name)
         decrypted = self._decrypt(conversation, said) if held is None else _unheld(held)
         message = payload.parse(decrypted.payload, decrypted.session)
         recipient = self._me() if said.scheme == OLM else ""
         device = decrypted.device or message.device
+        if said.scheme == OLM and conversation.kind != "room":
+            conversation = _session(conversation, message, decrypted.session)
         payload.check(message, conversation, said, device, recipient, decrypted.session)
         if self._has_to_wait(message):
             self._hold(name, decrypted, message.sender)
@@ -76,6 +79,7 @@ class Opening:
             trust=self.trust_of(said.sender),
             after=message.after,
             previous=message.previous,
+            conversation=conversation.id,
             warnings=tuple(_warnings(conversation, said, message, signed, decrypted.handed_by)),
         )
 
@@ -110,6 +114,14 @@ class Opening:
         )
         self._keep.put(_HELD, name, msgspec.msgpack.encode(held))
         raise self.ask_for(user)
+
+
+def _session(conversation: Conversation, message: Payload, session: str) -> Conversation:
+    """The session that ``message`` is of: one between these two, which only the message itself tells."""
+    found = evolve(conversation, id=message.conversation, kind="session", scheme=OLM)
+    if not is_session(found.id) or not payload.members_agree(message, found):
+        raise UndecryptableError("wrong-conversation", session)
+    return found
 
 
 def _unheld(held: bytes) -> Decrypted:

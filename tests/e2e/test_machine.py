@@ -79,16 +79,19 @@ class Talking(Case):
             self.alice.machine.encrypt(where, Content(self.alice.ulid(), "x"))
 
     def test_a_session_has_keys_of_its_own_that_go_at_its_end(self) -> None:
-        """What was said in a session cannot be opened again once it is over, nor in another."""
+        """What was said in a session cannot be opened once its keys are gone; until then it is of that session only."""
         first, second = self.alice.call("bob", self.alice.ulid()), self.alice.call("bob", self.alice.ulid())
         said = self.alice.say(first, "between us")
         answer = self.bob.say(self.bob.call("alice", first.id[8:]), "yes")
         self.assertEqual(self.bob.read(self.bob.call("alice", first.id[8:]), said).encryption, "olm")
         self.assertEqual(self.alice.read(first, answer).text, "yes")
-        again = self.alice.say(first, "once more")
-        self.assertIn(self.bob.reason(self.bob.call("alice", second.id[8:]), again), ("no-key", "broken"))
+        again, lost = self.alice.say(first, "once more"), self.alice.say(first, "and more")
+        in_next = self.bob.call("alice", second.id[8:])
+        self.assertEqual(self.bob.read(in_next, again).conversation, first.id)
+        self.assertIn(self.bob.reason(in_next, again), ("no-key", "broken"))
         self.bob.machine.end_session(first.id[8:])
-        self.assertIn(self.bob.reason(self.bob.call("alice", first.id[8:]), again), ("no-key", "broken"))
+        for where in (in_next, self.bob.call("alice", first.id[8:])):
+            self.assertIn(self.bob.reason(where, lost), ("no-key", "broken"))
 
     def test_a_session_of_an_earlier_process_can_end_before_the_machine_starts(self) -> None:
         """The server says so right behind the login: its keys go all the same."""
