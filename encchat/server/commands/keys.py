@@ -66,7 +66,7 @@ async def query_keys(context: Context, request: wire.QueryKeys) -> wire.KeyList:
 
 @command("take one-time keys of devices", cost=5, in_order=True, typed=False)
 async def claim_keys(context: Context, request: wire.ClaimKeys) -> wire.ClaimedKeys:
-    """Each device costs something: emptying somebody's supply takes long, and then there is the fallback key."""
+    """Each device costs something: emptying everybody's supply takes long, and then there is the fallback key."""
     check_conversation(context, request.conversation, [address.user for address in request.devices])
     context.charge("query", CLAIM_COST * len(request.devices))
     store, now = context.services.store, context.services.now()
