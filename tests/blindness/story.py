@@ -23,6 +23,7 @@ from encchat import envelopes
 from encchat.server.datadir import STORE
 from encchat.teaching.scheme import NAME as TEACHING
 from tests.blindness.canaries import Canaries, Kind
+from tests.blindness.page import columns
 from tests.blindness.places import Capture, files, memory
 from tests.processes import JsonProcess, ServerProcess, directory, start_client, start_server
 
@@ -42,6 +43,8 @@ class Evidence:
     """What the clients keep on their own disks."""
     wire: list[bytes] = field(factory=list)
     """What each side of each connection has said."""
+    stored: dict[str, list[Any]] = field(factory=dict)
+    """Every value in the store, by ``table.column``; a list is as long as its table, in its order."""
     glass: str = ""
     """What the store's server-key room says to who has the store and nothing else."""
     phrases: list[str] = field(factory=list)
@@ -131,6 +134,12 @@ class Story:
             self._test.assertEqual(message["encryption"], how or "megolm", message)
         return text
 
+    async def _is_told(self, client: JsonProcess, line: str) -> None:
+        """What a line does is told by a notice."""
+        client.lines[:] = [line for line in client.lines if line["event"] != "notice"]
+        client.type(line)
+        await client.wait_for("notice")
+
     async def _opens(self, room: str, options: str, *guests: JsonProcess) -> None:
         """Ann opens a room, and the others (named by their order) join."""
         names = [self._name(who) for who in ("bob", "cat")][: len(guests)]
@@ -164,8 +173,7 @@ class Story:
             await self.ann.wait_for("error")
 
     async def _session(self) -> None:
-        self.bob.type("/calls ask")
-        await self.bob.wait_for("notice", text="/calls ask: done")
+        await self._is_told(self.bob, "/calls ask")
         self.ann.type(f"/connect {self._name('bob')}")
         await self.bob.wait_for("ringing")
         self.bob.type("/answer")
@@ -236,10 +244,8 @@ class Story:
         self.bob.type(f"/search {self._text('searched for and not found')}")
         await self.bob.wait_for("found", messages=[])
         passphrase, path = self._text("passphrase of a file of keys"), canaries.word("name of a file of keys", "secret")
-        self.bob.type(f"/keys export {path} {passphrase}")
-        await self.bob.wait_for("notice", text=f"the keys of past messages are in {path}, sealed under that passphrase")
-        self.bob.type(f"/keys import {path} {passphrase}")
-        await self.bob.wait_for("notice", text="0 keys of past messages were new here")
+        await self._is_told(self.bob, f"/keys export {path} {passphrase}")
+        await self._is_told(self.bob, f"/keys import {path} {passphrase}")
 
     async def _offline(self) -> None:
         """Who is away finds it later; nobody but the keys' owner can open what waits."""
@@ -341,16 +347,19 @@ class Story:
             evidence.homes |= evidence.canaries.search(piece, "secret", "public", "password")
             evidence.homes |= self._phrases_in(piece)
         evidence.wire = self._line.directions
-        evidence.glass = _read_by_a_thief(server.data_dir / STORE)
+        with closing(sqlite3.connect(f"{(server.data_dir / STORE).as_uri()}?mode=ro", uri=True)) as connection:
+            evidence.stored = {
+                name: [value for (value,) in connection.execute("SELECT {1} FROM {0}".format(*name.split(".")))]  # noqa: S608 - names of the schema
+                for name in columns()
+            }
+            evidence.glass = _read_by_a_thief(connection)
 
 
-def _read_by_a_thief(store: Path) -> str:
+def _read_by_a_thief(connection: sqlite3.Connection) -> str:
     """All that was said in server-key rooms, by the keys that lie beside it; AES-GCM is AES-CTR to who only reads."""
-    with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as connection:
-        keys = dict(connection.execute("SELECT version, key FROM room_key"))
-        bodies = connection.execute("SELECT body FROM message WHERE scheme = 'server-key'").fetchall()
+    keys = dict(connection.execute("SELECT version, key FROM room_key"))
     said = b""
-    for (body,) in bodies:
+    for (body,) in connection.execute("SELECT body FROM message WHERE scheme = 'server-key'"):
         envelope = envelopes.split_server_key(body)
         first_block = envelope.nonce + (2).to_bytes(4, "big")  # NIST SP 800-38D section 7.1: 1 is the tag's
         said += Cipher(AES(keys[envelope.version]), CTR(first_block)).decryptor().update(envelope.ciphertext)

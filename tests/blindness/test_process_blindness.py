@@ -12,7 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.blindness.story import Evidence, Story
+from encchat import envelopes
+from tests.blindness.forms import fits
+from tests.blindness.page import columns
+from tests.blindness.story import SCHEMES, Evidence, Story
 
 _READABLE = 24
 """So many printable characters in a row do not come by chance: once in 10,000 runs among a megabyte of random bytes."""
@@ -70,6 +73,27 @@ class Blindness(TestCase):
     def test_the_clients_disk_has_nothing_readable(self) -> None:
         """A thief of the device without password and keyring has no text, passphrase, password or recovery phrase."""
         self.assertEqual(named(self.evidence.homes), {"name of a file of keys"})
+
+    def test_every_column_holds_what_the_documentation_says(self) -> None:
+        """Only those marked as text hold words; what is sealed has no readable run, whatever its base64 spells."""
+        for name, column in columns().items():
+            if column.is_text:
+                continue
+            for value in self.evidence.stored[name]:
+                self.assertTrue(fits(column.form, value), f"{name} is no {column.form}: {value!r}")
+
+    def test_every_message_outside_the_lobby_is_an_envelope(self) -> None:
+        """But for what the server itself writes into a room's log."""
+        stored = self.evidence.stored
+        messages = list(zip(stored["message.kind"], stored["message.scheme"], stored["message.body"], strict=True))
+        schemes = {scheme for _, scheme, _ in messages}
+        self.assertEqual(schemes, {"none", "event", *SCHEMES})
+        for kind, scheme, body in messages:
+            self.assertEqual(scheme == "none", kind == "lobby")
+            if scheme not in ("none", "event"):
+                envelopes.check(scheme, body)
+            if scheme in envelopes.SCHEMES:  # the one for teaching has its receivers' names before the ciphertext
+                self.assertTrue(fits("sealed", body.rpartition(".")[2].partition(",")[0]), body)
 
     def test_a_room_under_the_servers_key_is_read_by_a_thief_of_the_server(self) -> None:
         """It is marked everywhere because its key lies beside its messages."""
