@@ -208,6 +208,8 @@ class Privacy:
                 "nothing was sent: without a store that a password or keyring opens this client keeps no end-to-end"
                 " keys and can speak in the lobby only; start it again and give the password"
             )
+        if name.startswith("#"):
+            self.rooms.may_speak(name)
         in_session = bool(self.partner) and names.folded(name) == names.folded(f"@{self.partner}")
         return self._conversation(name, in_session=in_session)
 

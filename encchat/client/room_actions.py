@@ -20,6 +20,7 @@ from encchat.client.floor import Floor
 from encchat.client.requests import Answer
 from encchat.client.room_names import RANDOM_BYTES, made_up
 from encchat.client.room_trust import RoomTrust
+from encchat.client.rooms import Settings
 from encchat.client.screen import iso_time
 from encchat.client.store.interface import StoredMessage
 from encchat.errors import NameRefusedError, RequestError, UsageError
@@ -67,6 +68,7 @@ class RoomActions:
         room = name or self._one_invitation("/join #ROOM")
         known = self._floor.rooms.known(room)
         if known is not None:
+            self._floor.rooms.enter(known)
             self._go(known.name)
             return
         invitation = self._floor.rooms.invitation(room)
@@ -130,10 +132,15 @@ class RoomActions:
         """Show this account's rooms, invitations, and the open rooms."""
         self._floor.ask("/rooms", wire.Rooms, then=self._listed)
 
+    def work(self) -> None:
+        """A slice of what is left to do about who is really in a room."""
+        self._trust.weigh()
+
     # The connection's life ------------------------------------------------------------------------
     def catch_up(self, then: Callable[[], None]) -> None:
         """After a login: learn which rooms there are and who is in them, show invitations; then call ``then``."""
         self._floor.rooms.judge = self._trust.judge
+        self._floor.rooms.altered = self._altered
         self._floor.ask_quietly(wire.Rooms, partial(self._caught_up, then))
 
     def invited(self, said: wire.Invited, *, missed: bool = False) -> None:
@@ -180,7 +187,7 @@ class RoomActions:
             return True
 
         def opened(result: wire.Result | None) -> None:
-            state = _state(name, result)
+            state = _state(name, result, ulid)
             self._floor.rooms.judge(self._floor.rooms.take(state))  # whose opening it is will be needed to invite
             self._show(state.room, "opened", self._floor.user, self._floor.user)
             self._go(state.room)
@@ -188,7 +195,9 @@ class RoomActions:
                 self._invite(state.room, user)
 
         ulid = self._floor.new_ulid()
-        statement = self._trust.opening(wire.OpenRoom(id=0, room=name, ulid=ulid, **settings))
+        asked = wire.OpenRoom(id=0, room=name, ulid=ulid, **settings)
+        statement = self._trust.opening(asked)
+        self._floor.rooms.open_as(ulid, Settings(asked.scheme, asked.policy, asked.history, entered=True))
         fields = settings | {"ulid": ulid, "statement": statement}
         self._change(f"/chat {name}", wire.OpenRoom, opened, refused, room=name, **fields)
 
@@ -211,17 +220,18 @@ class RoomActions:
     # Entering and leaving -------------------------------------------------------------------------
     def _join(self, room: str, room_id: str, version: int) -> bool:
         statement = self._trust.joining(room_id, version)
-        self._change(f"/join {room}", wire.Join, partial(self._entered, room), room=room, statement=statement)
+        self._change(f"/join {room}", wire.Join, partial(self._entered, room, room_id), room=room, statement=statement)
         return True
 
     def _join_open(self, room: str, result: wire.Result | None) -> None:
         state = _state(room, result)
         self._join(room, state.id, state.version)
 
-    def _entered(self, room: str, result: wire.Result | None) -> None:
-        state = _state(room, result)
+    def _entered(self, room: str, room_id: str, result: wire.Result | None) -> None:
+        state = _state(room, result, room_id)
         self._show(state.room, "joined", self._floor.user, self._floor.user)
         self._learned(None, wire.Ok(id=0, result=state))
+        self._floor.rooms.enter(self._floor.rooms.get(state.room))
         self._go(state.room)
 
     def _go(self, room: str) -> None:
@@ -259,6 +269,16 @@ class RoomActions:
                 code="injected-member",
                 text=f"WARNING: the server says that {user} is in {room}, but nobody there has signed an invitation of"
                 f" {user}. Nothing you say in {room} is encrypted for {user}.",
+            )
+        )
+
+    def _altered(self, state: wire.RoomState, settings: Settings) -> None:
+        self._floor.show(
+            events.Warned(
+                code="room-altered",
+                text=f"WARNING: the server says that {state.room} is {state.scheme}, {state.policy}, with history"
+                f" {state.history} now. It was opened as {settings.scheme}, {settings.policy}, with history"
+                f" {settings.history}, and stays so here: somebody wants to read along.",
             )
         )
 
@@ -401,9 +421,10 @@ class RoomActions:
         return names.folded(user) == names.folded(self._floor.user)
 
 
-def _state(room: str, result: wire.Result | None) -> wire.RoomState:
+def _state(room: str, result: wire.Result | None, id: str = "") -> wire.RoomState:
     """What the server has answered; an error if it is not that room, so that nothing typed for it goes elsewhere."""
-    if not isinstance(result, wire.RoomState) or names.folded(result.room) != names.folded(room):
+    is_it = isinstance(result, wire.RoomState) and names.folded(result.room) == names.folded(room)
+    if not isinstance(result, wire.RoomState) or not is_it or (id and result.id != id):
         raise RequestError(f"the server's answer is not the room {room}")
     return result
 

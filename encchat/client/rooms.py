@@ -15,11 +15,14 @@ from attrs import define, field
 
 from encchat import names, wire
 from encchat.e2e.interfaces import Conversation, Keep
-from encchat.errors import UnknownConversationError
+from encchat.envelopes import MEGOLM
+from encchat.errors import NotEncryptedError, UnknownConversationError
 from encchat.limits import MAX_NAME
 
 _KIND = "room-view"
 """The kind under which rooms are kept."""
+_SETTINGS = "room-settings"
+"""The kind under which it is kept, by id, how rooms are encrypted, also of those this account is in no more."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,6 +36,18 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     open: bool = False
     owner: str = ""
     topic: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, array_like=True):
+    """What never changes in a room's life: a server that says otherwise would read along, or have others read.
+
+    ``entered``: this client has opened or joined it itself, and has not only heard of it from the server.
+    """
+
+    scheme: str
+    policy: wire.SigningPolicy
+    history: wire.HistoryPolicy
+    entered: bool = False
 
 
 @define(eq=False)
@@ -92,6 +107,8 @@ class Rooms:
     user: str = ""
     judge: Callable[[Room], None] = field(default=lambda room: None)
     """Finds out who of a room was put there by the server alone, before anything is said in it."""
+    altered: Callable[[wire.RoomState, Settings], None] = field(default=lambda state, settings: None)
+    """Is told of a state that has other settings than the room was opened with; they are not believed."""
     _rooms: dict[str, Room] = field(init=False, factory=dict)
     _invitations: dict[str, wire.Invited] = field(init=False, factory=dict)
 
@@ -160,7 +177,7 @@ class Rooms:
     # What the server says -------------------------------------------------------------------------
     def take(self, state: wire.RoomState, *, first: bool = True) -> Room:
         """This account is in the room that ``state`` tells of; ``first``: it is the first page of its members."""
-        key = names.folded(state.room)
+        state, key = self._settled(state), names.folded(state.room)
         room = self._rooms.get(key)
         topic = room.header.topic if room is not None and room.header.id == state.id else ""
         if room is None or room.header.id != state.id:
@@ -173,6 +190,45 @@ class Rooms:
         self._invitations.pop(key, None)
         self._write(room, _header(state, topic))
         return room
+
+    def open_as(self, id: str, settings: Settings) -> None:
+        """This client opens a room of that id with these settings, whatever the server will say of it."""
+        self._keep.put(_SETTINGS, id, msgspec.msgpack.encode(settings))
+
+    def enter(self, room: Room) -> None:
+        """Somebody here wants to be in that room, as it is."""
+        settings = self._settings(room.header.id)
+        if settings is not None and not settings.entered:
+            self.open_as(room.header.id, msgspec.structs.replace(settings, entered=True))
+
+    def may_speak(self, name: str) -> None:
+        """Raise `NotEncryptedError` for a room that the server can read and this client did not enter itself.
+
+        Else a server could put such a room in the place of one it cannot read.
+        """
+        room = self.get(name)
+        settings = self._settings(room.header.id)
+        if room.header.scheme != MEGOLM and not (settings is not None and settings.entered):
+            raise NotEncryptedError(
+                f"nothing was sent: the server says that {room.name} is a room of the scheme {room.header.scheme}, and"
+                f" this device did not join it; /join {room.name} does, /leave {room.name} leaves it"
+            )
+
+    def _settled(self, state: wire.RoomState) -> wire.RoomState:
+        """``state`` with the settings the room has had from the beginning."""
+        settings = self._settings(state.id)
+        if settings is None:
+            self.open_as(state.id, Settings(state.scheme, state.policy, state.history))
+            return state
+        kept = (settings.scheme, settings.policy, settings.history)
+        if kept == (state.scheme, state.policy, state.history):
+            return state
+        self.altered(state, settings)
+        return msgspec.structs.replace(state, scheme=settings.scheme, policy=settings.policy, history=settings.history)
+
+    def _settings(self, id: str) -> Settings | None:
+        kept = self._keep.get(_SETTINGS, id)
+        return None if kept is None else msgspec.msgpack.decode(kept, type=Settings)
 
     def reconcile(self, joined: Iterable[str]) -> list[str]:
         """These are all the rooms this account is in; the names of those it is in no more."""

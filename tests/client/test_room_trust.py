@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
@@ -11,7 +12,7 @@ from encchat.client import events
 from encchat.client.store import MemoryStore
 from tests.client.table import Table
 from tests.client.test_room_actions import heard, ready
-from tests.client.test_rooms import change, member, state
+from tests.client.test_rooms import ULID, change, member, state
 
 
 class Owner(SynchronousTestCase):
@@ -111,3 +112,67 @@ class Statements(SynchronousTestCase):
     def test_a_client_without_keys_signs_nothing(self) -> None:
         """And asks all the same."""
         self.assertEqual("", self.statement(ready(), "/chat #tea", "open_room"))
+
+
+class Settings(SynchronousTestCase):
+    """Alice has opened a room; the server says later that it is another kind of room."""
+
+    def setUp(self) -> None:
+        self.store = MemoryStore(durable=True)
+        self.table = ready(store=self.store)
+
+    def open(self, **said: Any) -> wire.RoomState:
+        """She opens #garden, and the server answers."""
+        self.table.type("/chat #garden")
+        asked = self.table.take("open_room")
+        owner = member("alice", role="owner", since=1, statement=asked["statement"])
+        room = state(**({"id": asked["ulid"], "version": 1, "members": [owner]} | said))
+        self.table.say(wire.Ok(id=asked["id"], result=room))
+        return room
+
+    def look(self, room: wire.RoomState, **said: Any) -> None:
+        """She looks who is there, and the server says what it likes."""
+        self.table.type("/who #garden")
+        self.table.answer("who", msgspec.structs.replace(room, **said))
+
+    def codes(self) -> list[str]:
+        """The codes of warnings and errors so far."""
+        return [event.code for event in self.table.shown if isinstance(event, events.Warned | events.Error)]
+
+    def test_a_server_cannot_turn_a_room_into_one_it_can_read(self) -> None:
+        """What is said there is encrypted as before, and everybody is warned."""
+        room = self.open()
+        self.look(room, scheme="server-key", policy="deniable", history="all")
+        where = self.table.core.rooms.conversation("#garden")
+        self.assertEqual((where.scheme, where.signed, where.history), ("megolm", True, "none"))
+        self.assertEqual(["room-altered"], self.codes())
+        self.table.type("a canary")
+        self.assertEqual("megolm", self.table.take("send")["scheme"])
+
+    def test_a_room_is_opened_as_it_was_asked_for(self) -> None:
+        """Whatever the answer says."""
+        self.open(scheme="server-key")
+        self.assertEqual("megolm", self.table.core.rooms.conversation("#garden").scheme)
+        self.assertEqual(["room-altered"], self.codes())
+
+    def test_an_answer_about_another_room_opens_none(self) -> None:
+        """Its id is the one that was asked for."""
+        self.open(id=ULID)
+        self.assertIsNone(self.table.core.rooms.known("#garden"))
+
+    def test_a_room_that_was_gone_for_a_while_comes_back_as_it_was(self) -> None:
+        """The server says that alice is not in it, and then that she is."""
+        rooms, room = self.table.core.rooms, self.open()
+        rooms.reconcile([])
+        rooms.take(msgspec.structs.replace(room, scheme="server-key"))
+        self.assertEqual("megolm", rooms.conversation("#garden").scheme)
+
+    def test_nothing_is_said_in_a_readable_room_that_nobody_here_joined(self) -> None:
+        """The server has put another room of that name in its place; /join says that one wants to be there."""
+        rooms, room = self.table.core.rooms, self.open()
+        rooms.take(msgspec.structs.replace(room, id=ULID, scheme="server-key"))
+        self.table.type("a canary")
+        self.assertEqual([], [request for request in self.table.sent if request["type"] == "send"])
+        self.assertIn("not-encrypted", self.codes())
+        self.table.type("/join #garden")
+        rooms.may_speak("#garden")
