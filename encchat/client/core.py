@@ -235,6 +235,7 @@ class ClientCore:
 
     def _work(self) -> None:
         self._privacy.work()
+        self.room_actions.work()
         self._mail.lanes.work()
         self._do_what_waits()
 
@@ -399,12 +400,16 @@ class ClientCore:
         self._events.append(event)
 
     def _show_message(self, message: StoredMessage, missed: bool) -> None:
+        if message.content == "sealed" and self._privacy.hold(message, missed):
+            return
+        for held, was_missed in self._privacy.told(message):
+            self.show(screen.message(held, missed=was_missed))
         if message.content == "event":
             self.room_actions.heard(message, missed=missed)
             self._mail.retry()
         elif message.content == "topic":
             self.room_actions.topic_set(message.conversation, message.sender, message.body, missed=missed)
-        elif message.content != "sealed" or not self._privacy.hold(message, missed):
+        else:
             self.show(screen.message(message, missed=missed))
 
     def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
@@ -566,11 +571,11 @@ class ClientCore:
             case wire.Invited():
                 self.room_actions.invited(said)
             case wire.SessionStarted():
-                self._privacy.session_started(said.partner, said.session)
+                self._privacy.calls.started(said.partner, said.session)
                 self._world.hear(said)
             case wire.SessionEnded():
                 hanging_up = self._ahead.waiting_for is wire.Goodbye
-                self._privacy.session_over(said.partner)
+                self._privacy.calls.ended()
                 self._world.session_over(said.partner, said.reason, hanging_up=hanging_up)
             case _:
                 self._world.hear(said)

@@ -70,7 +70,9 @@ class Mail:
             self._show(events.Waiting(ulid=row.ulid, conversation=row.conversation))
         if waiting:
             self._show(events.Notice(text=f"{len(waiting)} waiting from last time, sent when connected"))
-        doubtful = [message for message in doubtful if message.content in _READ]
+        held = [before for message in doubtful for before, _ in self._privacy.told(message)]
+        shown = {(message.conversation, message.seq): message for message in (*held, *doubtful)}
+        doubtful = [message for _, message in sorted(shown.items()) if message.content in _READ]
         for name in dict.fromkeys(message.conversation for message in doubtful):
             past = [screen.message(message) for message in doubtful if message.conversation == name]
             self._show(events.Recovered(conversation=name, messages=past))

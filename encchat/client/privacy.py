@@ -3,9 +3,9 @@
 Theory of operation. `encchat.e2e.machine.Machine` has the keys; it is made once there is a durable store for them. What
 comes goes through `opened` when it is its turn in its conversation, so that ratchets, message and cursor change in one
 transaction. What cannot be opened is kept as ciphertext and shown as such; when the machine tells that its key has
-arrived, `settle`, which runs before every commit, opens it in its place and shows it as what it is, once. Without a
-machine everything encrypted stays shut, for the reason ``locked``; as such a store is not durable it is not
-acknowledged either, and comes again.
+arrived, `settle`, which runs before every commit, opens it in its place and shows it as what it is, once. While its key
+may be on its way it is held back, but never until after what was said behind it. Without a machine everything encrypted
+stays shut, for the reason ``locked``; as such a store is not durable it is not acknowledged either, and comes again.
 
 Keys come through the device's inbox, messages through the logs. After a login the inbox is read first, so that what was
 missed finds its keys here: `start` tells when that is done.
@@ -21,6 +21,7 @@ import msgspec
 from attrs import define, field
 
 from encchat import names, wire
+from encchat.client.call_keys import CallKeys
 from encchat.client.chain import Chain
 from encchat.client.ledger import Ledger
 from encchat.client.requests import Answer, Done, Requests
@@ -30,6 +31,7 @@ from encchat.client.unopened import Unopened, UnopenedMessages
 from encchat.e2e import interfaces as e2e
 from encchat.e2e.identity import SIGNATURES
 from encchat.e2e.machine import Machine
+from encchat.envelopes import OLM
 from encchat.errors import (
     NotConnectedError,
     NotEncryptedError,
@@ -41,8 +43,7 @@ from encchat.errors import (
 EVENT: Final = "event"
 """The scheme of a room's changes, which the server writes itself."""
 _NONE: Final = "none"
-_SESSION: Final = "session"
-_CALL: Final = "call"
+_SESSION: Final = "session:"
 _AWAITED: Final = frozenset({wire.UploadKeys, wire.PublishIdentity, wire.QueryKeys, wire.SendParcels, wire.PutBackup})
 """What a client does not leave before: others depend on it, or the person who has typed the last line."""
 
@@ -66,8 +67,7 @@ class Privacy:
     _show_message: Shows
     _schemes: Callable[[], Iterable[e2e.Scheme]]
     user: str = field(init=False, default="")
-    partner: str = field(init=False, default="")
-    """Whom this client is in a session with."""
+    calls: CallKeys = field(init=False)
     machine: Machine | None = field(init=False, default=None)
     rooms: Rooms = field(init=False)
     chain: Chain = field(init=False)
@@ -85,6 +85,7 @@ class Privacy:
 
     def __attrs_post_init__(self) -> None:
         self.chain = Chain(self._ledger)
+        self.calls = CallKeys(self._ledger, self._clock)
         self.use()
 
     def use(self) -> None:
@@ -93,6 +94,7 @@ class Privacy:
         self._unopened = UnopenedMessages(self._ledger)
         if self._ledger.store.durable:
             self._unopened.load()
+            self._hold_again()
             self.machine = Machine(
                 self._ledger,
                 self._ask,
@@ -103,6 +105,13 @@ class Privacy:
                 self._schemes(),
                 self._look_up,
             )
+
+    def _hold_again(self) -> None:
+        """What was held back when the process before ended, nobody was told of."""
+        for row in self._unopened.untold():
+            message = self._ledger.at(row.conversation, row.seq)
+            if message is not None:
+                self._held[_place(message)] = (message, True)
 
     # The connection's life ----------------------------------------------------------------------
     @property
@@ -117,18 +126,22 @@ class Privacy:
             when_read()
             return
         self._when_read = when_read
+        self.calls.login()
         self.machine.start(self.user, device)
         self.busy = True
 
     def lost(self) -> None:
         """The connection is gone; every request has been answered by that."""
         self._online, self._when_read = False, None
+        self.calls.lost()
         if self.machine is not None:
             self.machine.lost()
 
     def work(self) -> None:
         """Do a slice of what is left to do."""
         if self.machine is not None:
+            for session in self.calls.take_due():
+                self.machine.end_session(session)
             self.busy = self.machine.work()
         if self._read and not self.busy and self._when_read is not None:
             then, self._when_read = self._when_read, None
@@ -172,25 +185,6 @@ class Privacy:
             self.machine.keys_changed(user)
             self.busy = True
 
-    def session_started(self, partner: str, session: str) -> None:
-        """Both say what they say under the keys of that session from now on."""
-        self.partner = partner
-        before = self._ledger.get(_CALL, names.folded(partner))
-        if before is not None and before.decode() != session:
-            self._end(before.decode())
-        self._ledger.put(_CALL, names.folded(partner), session.encode())
-
-    def session_over(self, partner: str) -> None:
-        """It has ended: its keys go."""
-        self.partner = ""
-        session = self._ledger.get(_CALL, names.folded(partner))
-        if session is not None:
-            self._end(session.decode())
-
-    def _end(self, session: str) -> None:
-        if self.machine is not None and session:
-            self.machine.end_session(session)
-
     def _tell(self, effect: e2e.Effect) -> None:
         match effect:
             case e2e.KeyArrived():
@@ -210,17 +204,14 @@ class Privacy:
             )
         if name.startswith("#"):
             self.rooms.may_speak(name)
-        in_session = bool(self.partner) and names.folded(name) == names.folded(f"@{self.partner}")
-        return self._conversation(name, in_session=in_session)
+        return self._conversation(name, in_session=True)
 
     def _conversation(self, name: str, *, in_session: bool) -> e2e.Conversation:
         if not name.startswith("@"):
             return self.rooms.conversation(name)
-        partner = name[1:]
-        session = self._ledger.get(_CALL, names.folded(partner)) if in_session else None
-        if session:
-            return session_conversation(self.user, partner, session.decode())
-        return direct_conversation(self.user, partner)
+        if in_session and self.calls.is_with(name):
+            return session_conversation(self.user, name[1:], self.calls.session)
+        return direct_conversation(self.user, name[1:])
 
     def _look_up(self, id: str) -> e2e.Conversation | None:
         """The conversation that end-to-end encryption knows by ``id``, as it is now."""
@@ -228,7 +219,8 @@ class Privacy:
         if kind == "room":
             return self.rooms.of_id(id)
         if kind == "session":
-            return session_conversation(self.user, self.partner, rest) if self.partner else None
+            calls = self.calls
+            return session_conversation(self.user, calls.partner, rest) if rest and rest == calls.session else None
         me = names.folded(self.user)
         others = [name for name in rest.split(":") if name != me] or [me]
         return direct_conversation(self.user, others[0])
@@ -253,11 +245,19 @@ class Privacy:
             raise UndecryptableError("not-encrypted")
         try:
             # The scheme decides, not the kind: the server's word does not choose between two keys.
-            where = self._conversation(message.conversation, in_session=message.scheme == "olm")
+            where = self._conversation(message.conversation, in_session=message.scheme == OLM)
         except UnknownConversationError:
             raise UndecryptableError("wrong-conversation") from None
         self.busy = True
-        opened = self.machine.open(where, _said(message))
+        try:
+            opened = self.machine.open(where, _said(message))
+        except UndecryptableError as error:
+            gone = message.scheme == OLM and where.kind == "direct" and error.reason in ("no-key", "broken")
+            if gone and not error.session:
+                raise UndecryptableError("session-over") from None
+            raise
+        if opened.conversation.startswith(_SESSION):
+            self.calls.met(opened.conversation.removeprefix(_SESSION))
         self._warnings += (*opened.warnings, *self.chain.warnings(message, opened, heard))
         return msgspec.structs.replace(
             message,
@@ -287,9 +287,9 @@ class Privacy:
         while self._arrived:
             for row in self._unopened.of(self._arrived.pop(0)):
                 self._open_late(row)
+        self.warn()
         if self._held and not (self._asked or self.busy):
-            held, self._held = self._held, {}
-            for message, missed in held.values():
+            for message, missed in list(self._held.values()):
                 self._show_message(message, missed)
 
     def hold(self, message: StoredMessage, missed: bool) -> bool:
@@ -299,8 +299,20 @@ class Privacy:
         """
         if message.reason != "no-key" or not (self._asked or self.busy):
             return False
-        self._held[names.folded(message.conversation), message.seq] = (message, missed)
+        self._held[_place(message)] = (message, missed)
         return True
+
+    def told(self, message: StoredMessage) -> list[tuple[StoredMessage, bool]]:
+        """``message`` is shown now: what has to be shown before it, because it was said before it and held back."""
+        self._held.pop(_place(message), None)
+        conversation, seq = _place(message)
+        before = sorted(place for place in self._held if place[0] == conversation and place[1] < seq)
+        held = [self._held.pop(place) for place in before]
+        for one in (*(one for one, _ in held), message):
+            row = self._unopened.at(one.conversation, one.seq)
+            if row is not None and not row.told:
+                self._unopened.add(msgspec.structs.replace(row, told=True))
+        return held
 
     def _open_late(self, row: Unopened) -> None:
         message = self._ledger.at(row.conversation, row.seq)
@@ -315,7 +327,6 @@ class Privacy:
                 self._ledger.reopen(msgspec.structs.replace(message, reason=error.reason))
             return
         self._unopened.remove(row)
-        self._held.pop((names.folded(row.conversation), row.seq), None)
         self._ledger.reopen(opened)
         self._show_message(opened, row.missed)
 
@@ -329,6 +340,10 @@ class Privacy:
         """The message of that ULID, the latest for "", that could not be opened: its ULID, the reason, its session."""
         row = self._unopened.find(ulid)
         return None if row is None else (row.ulid, row.reason, row.session)
+
+
+def _place(message: StoredMessage) -> tuple[str, int]:
+    return names.folded(message.conversation), message.seq
 
 
 def _said(message: StoredMessage) -> wire.Message:

@@ -16,7 +16,7 @@ _KIND: Final = "unopened"
 
 
 class Unopened(Struct, frozen=True):
-    """One of them; ``heard`` is what `encchat.client.chain.Chain.heard` said of it."""
+    """One of them; ``heard`` is what `encchat.client.chain.Chain.heard` said of it, ``told``: it was shown as such."""
 
     conversation: str
     seq: int
@@ -25,6 +25,7 @@ class Unopened(Struct, frozen=True):
     reason: str
     heard: str = ""
     missed: bool = False
+    told: bool = False
 
     @property
     def name(self) -> str:
@@ -59,6 +60,14 @@ class UnopenedMessages:
     def of(self, session: str) -> list[Unopened]:
         """Those that wait for that key."""
         return [row for row in self._rows.values() if row.session == session]
+
+    def at(self, conversation: str, seq: int) -> Unopened | None:
+        """The one at that place."""
+        return self._rows.get(f"{names.folded(conversation)}/{seq}")
+
+    def untold(self) -> list[Unopened]:
+        """Those that nobody was told of."""
+        return [row for row in self._rows.values() if not row.told]
 
     def find(self, ulid: str) -> Unopened | None:
         """The one with that ULID; the latest for ""."""

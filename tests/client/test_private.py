@@ -156,6 +156,68 @@ class TwoPeople(PeopleTestCase):
         self.assertEqual(bob.texts(), ["early bird"])
 
 
+class HeldBack(PeopleTestCase):
+    """Who sent a message is being asked for: it is not called undecryptable while its key may be on its way."""
+
+    async def from_a_new_phone(self) -> tuple[Person, Person, Liar]:
+        """Alice says "first" from a phone whose keys Bob has asked for in vain; Alice and Bob at their desks."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type("/msg bob before")
+        await bob.reads("before")
+        phone = await self.person("alice", 9)
+        bob.lie = liar = Liar(holds="keys")
+        phone.type(f"/recover {(await alice.sees(events.Recovery)).phrase}")
+        await phone.reads("before")
+        phone.type("/msg bob first")
+        await bob.until(lambda: len(bob.store.history("@alice", 9)) == 2 and liar.held)
+        self.assertEqual(bob.seen(events.Undecryptable), [])
+        return alice, bob, liar
+
+    def answer(self, bob: Person, liar: Liar) -> None:
+        """What was held back is said now."""
+        liar.holds = ""
+        for line in liar.held:
+            bob.heard(line)
+
+    async def test_what_is_held_back_is_read_once_and_in_order(self) -> None:
+        """Nothing was said behind it: nobody notices."""
+        _, bob, liar = await self.from_a_new_phone()
+        self.answer(bob, liar)
+        await bob.reads("first")
+        self.assertEqual((bob.texts(), bob.seen(events.Undecryptable)), (["before", "first"], []))
+
+    async def test_what_is_held_back_is_told_of_before_what_was_said_behind_it(self) -> None:
+        """In its place, and read when the key comes."""
+        alice, bob, liar = await self.from_a_new_phone()
+        alice.type("/msg bob second")
+        await bob.reads("second")
+        shown = [event for event in bob.shown if isinstance(event, events.Message | events.Undecryptable)]
+        self.assertEqual([event.seq for event in shown], [1, 2, 3])
+        self.assertIsInstance(shown[1], events.Undecryptable)
+        self.answer(bob, liar)
+        await bob.reads("first")
+        await bob.settled()
+        self.assertEqual((bob.texts(), len(bob.seen(events.Undecryptable))), (["before", "second", "first"], 1))
+
+    async def test_what_was_held_back_when_the_process_died_is_told_of_by_the_next(self) -> None:
+        """Or read, once."""
+        _, bob, _ = await self.from_a_new_phone()
+        for _ in range(20):  # more than the store counts as perhaps not shown
+            bob.type("to everybody")
+        await bob.until(lambda: len(bob.seen(events.Sent)) == 20)
+        bob.shown.clear()
+        bob.die()
+        bob.pump()
+        [told] = bob.seen(events.Undecryptable)
+        self.assertEqual((told.seq, told.reason), (2, "no-key"))
+        bob.lie = Liar()
+        await bob.arrive()
+        await bob.reads("first")
+        bob.die()
+        bob.pump()
+        self.assertEqual(len(bob.seen(events.Undecryptable)), 1)
+
+
 class LyingServers(PeopleTestCase):
     """What a server does to messages it cannot read is seen."""
 
