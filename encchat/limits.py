@@ -302,6 +302,9 @@ KEYLESS_SECONDS: Final = 600.0
 DEVICES_SLICE: Final = 50
 """Accounts whose published keys are verified in one slice: at two signatures for each device some 20 ms."""
 
+MEMBERS_SLICE: Final = 50
+"""Members of a room whose statements are verified in one slice: with the devices beside them some 15 ms."""
+
 PARCELS_SLICE: Final = 100
 """Parcels of the inbox taken in one slice: some 30 ms, most of it writing the ratchets down."""
 

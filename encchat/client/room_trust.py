@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from encchat import wire
 from encchat.client.floor import Floor
 from encchat.client.key_machine import KeyMachine
 from encchat.client.rooms import Room
 from encchat.e2e.rosters import Rosters
-from encchat.limits import MAX_WITNESSES
+from encchat.limits import MAX_WITNESSES, MEMBERS_SLICE
 from encchat.names import folded
 
 
@@ -25,6 +25,8 @@ class RoomTrust:
 
     _floor: Floor
     _warn: Callable[[str, str], None]
+    _weighed: dict[str, tuple[int, int]] = field(init=False, factory=dict)
+    """By room id: at which version how many of the members have been."""
 
     def opening(self, request: wire.OpenRoom) -> str:
         """The statement of an opening."""
@@ -92,6 +94,28 @@ class RoomTrust:
         if not lacking:
             room.judged = room.version
 
+    def weigh(self) -> None:
+        """Verify a slice of what makes the members of rooms members, as their keys arrive: `judge` is short then."""
+        rosters, machine, rooms = self._rosters(), self._floor.machine, self._floor.rooms
+        if rosters is None or machine is None:
+            return
+        for room in map(rooms.get, rooms.names()):
+            if room.judged != room.version:
+                self._weigh(room, rosters, machine)
+
+    def _weigh(self, room: Room, rosters: Rosters, machine: KeyMachine) -> None:
+        """From where the last slice ended up to the first whose keys are to come; they come in this order."""
+        version, done = self._weighed.get(room.header.id, (-1, 0))
+        if version != room.version:
+            done = 0
+        state = room.state()
+        for member in sorted(state.members, key=_name)[done : done + MEMBERS_SLICE]:
+            if self._is_to_ask(machine, member.user):
+                break
+            rosters.weigh(state, member)
+            done += 1
+        self._weighed[room.header.id] = room.version, done
+
     @staticmethod
     def _is_to_ask(machine: KeyMachine, user: str) -> bool:
         """Whether nobody knows yet by which keys ``user`` speaks, and the server may tell."""
@@ -102,3 +126,7 @@ class RoomTrust:
         if machine is None:
             return None
         return Rosters(self._floor.user, machine.keep, lambda: machine.identity, machine.identities_of)
+
+
+def _name(member: wire.Member) -> str:
+    return folded(member.user)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -57,6 +57,7 @@ def _verified(key: wire.Identity, said: bytes, signature: str) -> bool:
     return verify(key, said, signature)
 
 
+@lru_cache(maxsize=MAX_MEMBERS)
 def parse(text: str) -> Signed | None:
     """The statement in ``text``, None if there is none."""
     found = _FORM.fullmatch(text)
@@ -133,6 +134,13 @@ def _is_joining(
     return signed.holds(identities, said)
 
 
+def weigh(state: wire.RoomState, member: wire.Member, keys: Keys) -> None:
+    """Verify what makes one a member, so that `verified_members` need not do so for all in one turn."""
+    opening_signed(state, member, keys(member.user))
+    if member.by:
+        invited(state.id, member.statement, member.by, member.user, keys(member.by))
+
+
 @frozen
 class Verdict:
     """What is known of the members of a room, invited ones included; names as the server wrote them.
@@ -161,7 +169,7 @@ def verified_members(
     the inviter. ``removed``: by folded name, the seq at which somebody left or was removed: being known and invitations
     from before it are worth nothing then.
     """
-    spent = removed or {}
+    keys, spent = cache(keys), removed or {}
     members = {folded(member.user): member for member in state.members}
     openings = {name: opening_signed(state, member, keys(member.user)) for name, member in members.items()}
     roots = {

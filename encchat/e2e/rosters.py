@@ -74,6 +74,10 @@ class Rosters:
         self._put(state.id, row, _Row(verdict.root, sorted(confirmed.union(row.known)), removed))
         return verdict
 
+    def weigh(self, state: wire.RoomState, member: wire.Member) -> None:
+        """Do the long part of a look for one of the members."""
+        memberships.weigh(state, member, self._keys)
+
     def changed(self, room_id: str, seq: int, event: wire.RoomEvent) -> None:
         """Take an event of the room's log: whoever goes needs a fresh invitation to come back."""
         row, name = self._kept(room_id), folded(event.user)
