@@ -46,8 +46,10 @@ def files(*places: Path) -> Iterator[bytes]:
                     yield path.read_bytes()
 
 
-class _Up(ProxyServer):  # type: ignore[misc]
+class _Up(ProxyServer):
     """The client's side."""
+
+    factory: Any
 
     def connectionMade(self) -> None:
         self.clientProtocolFactory = _DownFactory
@@ -61,8 +63,10 @@ class _Up(ProxyServer):  # type: ignore[misc]
         super().dataReceived(data)
 
 
-class _Down(ProxyClient):  # type: ignore[misc]
+class _Down(ProxyClient):
     """The server's side."""
+
+    peer: Any
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -74,7 +78,7 @@ class _Down(ProxyClient):  # type: ignore[misc]
         super().dataReceived(data)
 
 
-class _DownFactory(ProxyClientFactory):  # type: ignore[misc]
+class _DownFactory(ProxyClientFactory):
     noisy = False
     protocol = _Down
 
