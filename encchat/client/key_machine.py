@@ -29,6 +29,10 @@ class KeyMachine(Protocol):
         """Whether the server has been asked for somebody's keys, and has nothing newer as far as it has said."""
 
     @property
+    def knowledge(self) -> tuple[int, int, int]:
+        """Is another as soon as anything is known of anybody's keys that was not, or not so."""
+
+    @property
     def policy(self) -> Policy:
         """Whose keys are written to."""
 

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from encchat import wire
 from encchat.client.floor import Floor
 from encchat.client.key_machine import KeyMachine
-from encchat.client.rooms import Room
+from encchat.client.rooms import PARTLY, Room
 from encchat.e2e.rosters import Rosters
 from encchat.limits import MAX_WITNESSES, MEMBERS_SLICE
 from encchat.names import folded
@@ -27,6 +27,8 @@ class RoomTrust:
     _warn: Callable[[str, str], None]
     _weighed: dict[str, tuple[int, int]] = field(init=False, factory=dict)
     """By room id: at which version how many of the members have been."""
+    _partly: dict[str, tuple[int, tuple[int, int, int]]] = field(init=False, factory=dict)
+    """By room id: at which version, and by which keys, its members have been judged last."""
 
     def opening(self, request: wire.OpenRoom) -> str:
         """The statement of an opening."""
@@ -74,6 +76,9 @@ class RoomTrust:
         rosters, machine = self._rosters(), self._floor.machine
         if rosters is None or machine is None:
             return
+        known = room.version, machine.knowledge
+        if room.judged == PARTLY and self._partly.get(room.header.id) == known:
+            return  # a member of a big room who only listens asks this with every message
         verdict = rosters.look(room.state())
         suspects = {folded(user): member for user in verdict.injected if (member := room.member(user)) is not None}
         me = room.member(self._floor.user)
@@ -91,8 +96,7 @@ class RoomTrust:
         room.witnesses = tuple(
             by for name, by in sorted(inviters.items()) if name not in room.members and self._is_to_ask(machine, by)
         )[:MAX_WITNESSES]
-        if not lacking:
-            room.judged = room.version
+        room.judged, self._partly[room.header.id] = (PARTLY if lacking else room.version), known
 
     def weigh(self) -> None:
         """Verify a slice of what makes the members of rooms members, as their keys arrive: `judge` is short then."""

@@ -9,6 +9,7 @@ not: they are asked for after each login.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 from attrs import define, field
@@ -50,6 +51,10 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     entered: bool = False
 
 
+PARTLY: Final = -2
+"""`Room.judged` while keys are missing."""
+
+
 @define(eq=False)
 class Room:
     """One room this account is in; ``members`` by folded name, the invited included."""
@@ -65,7 +70,7 @@ class Room:
     witnesses: tuple[str, ...] = ()
     """Accounts that are not in it any more, by whose keys they are judged."""
     judged: int = -1
-    """The version whose members have all been judged."""
+    """The version whose members have all been judged; `PARTLY` if only some could be."""
 
     @property
     def name(self) -> str:

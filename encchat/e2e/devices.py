@@ -102,6 +102,11 @@ class DeviceLists:
         """Whether the server has nothing newer, as far as it has said."""
         return folded(user) in self._fresh
 
+    @property
+    def fresh(self) -> int:
+        """How many accounts' lists are up to date."""
+        return len(self._fresh)
+
     # Bringing it up to date ----------------------------------------------------------------------
     def ensure(self, conversation: str, users: Sequence[str], done: Done) -> None:
         """Bring the lists of ``users`` up to date; ``done`` gets what prevented it, or None."""

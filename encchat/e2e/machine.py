@@ -341,6 +341,11 @@ class Machine:
         """Whether all that the server tells of somebody's keys is known here, or it would not tell."""
         return self._lists.is_fresh(user) or self._preparations.has_tried(user)
 
+    @property
+    def knowledge(self) -> tuple[int, int, int]:
+        """Is another as soon as anything is known of anybody's keys that was not, or not so."""
+        return self._lists.epoch, self._lists.fresh, self._preparations.tried
+
     def devices_of(self, conversation: Conversation) -> tuple[Device, ...]:
         """`encchat.e2e.interfaces.Host`; nobody whose key has changed, as long as that is not accepted."""
         kept = self._readers.get(conversation.id)

@@ -83,6 +83,11 @@ class Preparations:
         """Whether the server was asked for the keys of a witness, whatever it said."""
         return folded(user) in self._tried
 
+    @property
+    def tried(self) -> int:
+        """How many witnesses it was asked about."""
+        return len(self._tried)
+
     def settled(self) -> None:
         """The login is through, or has failed."""
         for each in [each for each in self._running if each.stage == "login"]:
