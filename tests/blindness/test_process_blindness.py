@@ -48,7 +48,9 @@ class Blindness(TestCase):
         wipe what it has freed (docs/security.md, "Passwords and devices").
         """
         if self.evidence.memory is None:
-            raise SkipTest("the kernel lets nobody read the memory of another process here (ptrace is forbidden)")
+            raise SkipTest(
+                "the kernel lets nobody read the memory of another process here (ptrace is forbidden, or no /proc)"
+            )
         self.assertGreater(self.evidence.memory_size, 10_000_000)
         self.assertEqual(named(self.evidence.memory), _PUBLIC)
 
