@@ -13,19 +13,19 @@ How much the client wants to leave only grows: STAYING, then AFTER_ALL (the inpu
 accepted, however often the connection is lost meanwhile), QUITTING (the person said so: once everything is
 accepted, but not over a lost connection), FINISHED.
 
-After a login the command list and the rooms are fetched first, then the device's inbox is read, then the logs: a
-message finds its room and its key here.
+After a login the command list and the rooms are fetched first (`encchat.client.arrival`), then the device's inbox is
+read, then the logs: a message finds its room and its key here.
 
-Lines are done in the order they were typed. Those typed before the first login, or behind a request that
-decides what they mean (who a bare line goes to, what may be done), wait in `encchat.client.typed`.
+Lines are done in the order they were typed (`encchat.client.typed`). Those typed before the first login, or behind a
+request that decides what they mean (who a bare line goes to, what may be done), wait.
 
 A message stays in the outbox until the server has accepted it; after a reconnect, or by the next client on the same
 store, it goes again under the same ULID, which the server answers with the same seq. Everything else that waits for
 an answer when the connection goes is answered by an error here, because doing it again later could surprise.
 
-Messages that come in are sorted by `encchat.client.inbox`, all else the server says is known and shown by
-`encchat.client.world`. What is encrypted end to end goes through `encchat.client.privacy` on both ways; what is left to
-do there is done in slices by `work`, which the shell calls as long as the core is `busy`.
+What the server says is sorted by `encchat.client.hearing`: messages go to `encchat.client.inbox`, all else is known and
+shown by `encchat.client.world`. What is encrypted end to end goes through `encchat.client.privacy` on both ways; what
+is left to do there is done in slices by `work`, which the shell calls as long as the core is `busy`.
 
 Whatever a turn changes in the store waits in the ledger, and `lines_to_send` and
 `events_to_show` commit it before they give anything away: a message is in the outbox before it is on the wire, a
@@ -36,38 +36,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from attrs import define, field
 
 from encchat import wire
 from encchat.client import events, screen
 from encchat.client.answers import Answers
+from encchat.client.arrival import Arrival
 from encchat.client.classic import from_classic
-from encchat.client.commands import Suggestion, complete, label_of
+from encchat.client.commands import Suggestion, complete
 from encchat.client.files import Files, NoFiles
 from encchat.client.floor import Failed, Then
 from encchat.client.generic import Value
+from encchat.client.hearing import Hearing
 from encchat.client.ledger import Ledger
 from encchat.client.mail import Mail
 from encchat.client.privacy import Privacy
-from encchat.client.requests import Answer, Done, Requests
+from encchat.client.requests import Done, Requests
 from encchat.client.room_actions import RoomActions
 from encchat.client.rooms import Rooms
 from encchat.client.states import Asked, Ending, Question, State
 from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
 from encchat.client.trust_actions import TrustActions
-from encchat.client.typed import TypedAhead, is_goodbye, is_quit, run_line
+from encchat.client.typed import TypedAhead, Typist
 from encchat.client.world import World
 from encchat.e2e.interfaces import Scheme
 from encchat.e2e.machine import Machine
 from encchat.e2e.schemes import default_schemes
 from encchat.errors import (
-    EncchatError,
     MalformedRequestError,
     NotConnectedError,
     StoreError,
-    UnknownCommandError,
     UsageError,
 )
 from encchat.limits import MAX_WAITING
@@ -106,41 +106,27 @@ class ClientCore:
     _ledger: Ledger = field(init=False)
     _privacy: Privacy = field(init=False)
     _mail: Mail = field(init=False)
+    _typist: Typist = field(init=False)
+    _arrival: Arrival = field(init=False)
+    _hearing: Hearing = field(init=False)
     _device: str = field(init=False, default="")
-    _logins: int = field(init=False, default=0)
     _broken: StoreError | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self.new_ulid = UlidMaker(self._clock, self.random)
         self.room_actions, self.trust_actions = RoomActions(self), TrustActions(self)
-        self._world, self._ledger = World(self.show), Ledger(self._store)
-        self._answers = Answers(
-            self._requests,
-            self._ahead,
-            self._world,
-            self.show_error,
-            lambda: self._fetch_commands(lambda: None),
-            self._do_what_waits,
-        )
-        self._privacy = Privacy(
-            self._ledger,
-            self._requests,
-            self._clock,
-            self.random,
-            self.new_ulid,
-            self.trust_actions.tell,
-            self._show_message,
-            self._schemes,
-        )
-        self._mail = Mail(
-            self._ledger,
-            self._requests,
-            self._privacy,
-            self.show,
-            self._show_message,
-            self.show_error,
-            self._settled,
-        )
+        requests, ahead, fail = self._requests, self._ahead, self.show_error
+        world, ledger = World(self.show), Ledger(self._store)
+        self._world, self._ledger = world, ledger
+        self._typist = Typist(self, ahead, fail, self._blocked, self._is_quitting, self.interactive)
+        go_on, show_message = self._typist.go_on, self._show_message
+        self._arrival = Arrival(requests, world, self.room_actions, self._ready)
+        granted = partial(self._arrival.fetch_commands, lambda: None)
+        self._answers = Answers(requests, ahead, world, fail, granted, go_on)
+        clock, random, ulid, tell = self._clock, self.random, self.new_ulid, self.trust_actions.tell
+        self._privacy = privacy = Privacy(ledger, requests, clock, random, ulid, tell, show_message, self._schemes)
+        self._mail = Mail(ledger, requests, privacy, self.show, show_message, fail, self._settled)
+        self._hearing = Hearing(requests, ahead, world, self._mail, privacy, self.room_actions, fail, go_on)
 
     def use(self, store: Store) -> None:
         """Take up what ``store`` holds of an earlier run; raise `StoreError` if it cannot be read."""
@@ -237,7 +223,7 @@ class ClientCore:
         self._privacy.work()
         self.room_actions.work()
         self._mail.lanes.work()
-        self._do_what_waits()
+        self._typist.go_on()
 
     @property
     def distrusted(self) -> bool:
@@ -285,12 +271,7 @@ class ClientCore:
     # What the person does -----------------------------------------------------------------------
     def typed(self, line: str) -> None:
         """Do what one typed line says, or keep it until what it depends on has been answered."""
-        if self.classic:
-            line = from_classic(line)
-        if self._must_wait() and not self._may_go_ahead(line):
-            self._ahead.add(line)
-        else:
-            self._do(line)
+        self._typist.typed(from_classic(line) if self.classic else line)
         self._leave_if_idle()
 
     def end_of_input(self) -> None:
@@ -304,11 +285,14 @@ class ClientCore:
 
     def _settled(self, conversation: str) -> None:
         self._world.meet(conversation)
-        self._do_what_waits()
+        self._typist.go_on()
         self._leave_if_idle()
 
-    def _must_wait(self) -> bool:
-        if self.state is State.STARTING or self._ahead.waiting_for is not None:
+    def _is_quitting(self) -> bool:
+        return self.ending >= Ending.QUITTING
+
+    def _blocked(self) -> bool:
+        if self.state is State.STARTING:
             return True
         # On a pipe what comes after a message is done after it, a goodbye or a message to others too.
         return self._has_enough or (not self.interactive and self._mail.lanes.unsent)
@@ -317,25 +301,6 @@ class ClientCore:
     def _has_enough(self) -> bool:
         """Whether a pipe has filled the outbox; a person, who sees what waits, is not held up."""
         return not self.interactive and self._mail.unaccepted >= MAX_WAITING
-
-    def _may_go_ahead(self, line: str) -> bool:
-        """Leaving does not wait where a person sits, nor when it is said twice; neither does hanging up."""
-        if is_goodbye(line):
-            return self.interactive and self._ahead.waiting_for is wire.Connect
-        return is_quit(line) and (self.interactive or self._ahead.quits)
-
-    def _do_what_waits(self) -> None:
-        while self._ahead and not self._must_wait():
-            self._do(self._ahead.take())
-
-    def _do(self, line: str) -> None:
-        if self.ending >= Ending.QUITTING and not is_quit(line):
-            return
-        try:
-            run_line(self, line)
-        except EncchatError as error:
-            named = isinstance(error, UnknownCommandError)
-            self.show_error(error.code, error.text, "" if named else label_of(line))
 
     # What commands do (encchat.client.commands.Actor) ---------------------------------------------
     def ask(
@@ -348,7 +313,7 @@ class ClientCore:
         **fields: Any,
     ) -> None:
         """Send a request (`encchat.client.floor.Floor.ask`)."""
-        self._needs_connection()
+        self.needs_connection()
         self._answers.ask(Asked(label, kind, fields, then, failed))
 
     def ask_quietly(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
@@ -360,7 +325,7 @@ class ClientCore:
 
     def ask_server(self, verb: str, fields: Mapping[str, Value]) -> None:
         """Send a command that only the server knows."""
-        self._needs_connection()
+        self.needs_connection()
         self._answers.ask_generic(verb, fields)
 
     def say(
@@ -428,18 +393,10 @@ class ClientCore:
         """Bare lines go to ``conversation`` from now on."""
         self._world.go(conversation)
 
-    def confirm_admin(self, password: str) -> None:
-        """Confirm the password for admin commands; an empty one is asked for."""
-        if password:
-            self.ask("/admin", wire.Admin, password=password)
-        else:
-            self._needs_connection()
-            self.ask_secret("Your password, for admin commands: ", self._admin_password, _ADMIN, "/admin")
-
     def ask_secret(self, prompt: str, then: Callable[[str], None], otherwise: str, label: str = "") -> None:
         """Let the person type a secret (`encchat.client.floor.Floor.ask_secret`)."""
         self._question = Question(
-            prompt, lambda secret: self._answers.guard("", lambda: then(secret)), otherwise, label
+            prompt, lambda secret: self._answers.guard(label, lambda: then(secret)), otherwise, label
         )
 
     def leave(self) -> None:
@@ -450,13 +407,8 @@ class ClientCore:
             self._go_away()
         self._leave_if_idle()
 
-    def _admin_password(self, password: str) -> None:
-        if password:
-            self._do(f"/admin {password}")
-        else:
-            self.notice("no password, no admin commands")
-
-    def _needs_connection(self) -> None:
+    def needs_connection(self) -> None:
+        """Raise `NotConnectedError` without one."""
         if self.state is not State.READY:
             raise NotConnectedError("there is no connection now: try again when it is back")
 
@@ -484,10 +436,9 @@ class ClientCore:
     def logged_in(self, result: wire.LoggedIn) -> None:
         """The login was answered: fetch the command list and the rooms, then send what waits."""
         self._mail.user = self._privacy.user = self.rooms.user = result.user
-        self._device, self._logins = result.device, self._logins + 1
+        self._device = result.device
         self._world.logged_in(result)
-        ready = partial(self._ready, self._logins)
-        self._fetch_commands(lambda: self.room_actions.catch_up(ready))
+        self._arrival.begin()
 
     def lost(self, reason: str) -> None:
         """The connection is gone, for ``reason``; the server's own counts for more. Empty: this side closed it."""
@@ -496,7 +447,7 @@ class ClientCore:
             return
         if self.state is State.READY:
             self.state = State.AWAY_FROM_SERVER
-        self._logins += 1
+        self._arrival.lost()
         self._requests.forget()
         self._privacy.lost()
         self._mail.lost()
@@ -508,26 +459,14 @@ class ClientCore:
         """The shell tries again in ``seconds``."""
         self._events.append(events.Reconnecting(seconds=round(seconds, 3)))
 
-    def _fetch_commands(self, then: Callable[[], None]) -> None:
-        def done(answer: Answer) -> None:
-            if isinstance(answer, wire.Error) and answer.code == NotConnectedError.code:
-                return
-            if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.CommandList):
-                self._world.take_result(answer.result)
-            then()
-
-        self.request(wire.Commands, done)
-
-    def _ready(self, login: int) -> None:
-        if login != self._logins:
-            return  # that connection is gone
+    def _ready(self) -> None:
         self.state = State.READY
         self._world.resumed_or_not()
         self._privacy.start(self._device, self._mail.inbox.catch_up)
         self._mail.send_again()
         if self.interactive:
             self.request(wire.Users, self._world.learn_names)
-        self._do_what_waits()
+        self._typist.go_on()
         self._leave_if_idle()
 
     # What the server says -----------------------------------------------------------------------
@@ -538,7 +477,7 @@ class ClientCore:
         except MalformedRequestError as error:
             self.show_error(error.code, error.text)
             return
-        self._guarded(lambda: self._receive(said))
+        self._guarded(lambda: self._hearing.take(said))
         self._leave_if_idle()
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -547,38 +486,3 @@ class ClientCore:
             act()
         except StoreError as error:
             self._broken = error
-
-    def _receive(self, said: wire.ServerLine) -> None:
-        if not isinstance(said, wire.Ok | wire.Error):
-            self._receive_event(said)
-        elif self._requests.answered(said):
-            self._do_what_waits()
-        elif isinstance(said, wire.Error):
-            self.show_error(said.code, said.text)
-
-    def _receive_event(self, said: wire.ServerLine) -> None:
-        match said:
-            case wire.Message():
-                self._world.meet(said.sender)
-                self._mail.inbox.receive(said)
-            case wire.Behind():
-                self._mail.inbox.catch_up()
-            case wire.InboxItem():
-                self._privacy.receive(said)
-            case wire.KeysChanged():
-                self._privacy.keys_changed(said.user)
-                self._mail.lanes.look_again()
-            case wire.Invited():
-                self.room_actions.invited(said)
-            case wire.SessionStarted():
-                self._privacy.calls.started(said.partner, said.session)
-                self._world.hear(said)
-            case wire.SessionEnded():
-                hanging_up = self._ahead.waiting_for is wire.Goodbye
-                self._privacy.calls.ended()
-                self._world.session_over(said.partner, said.reason, hanging_up=hanging_up)
-            case _:
-                self._world.hear(said)
-
-
-_ADMIN: Final = "give the password in the line: /admin PASSWORD"

@@ -1,14 +1,16 @@
-"""Typed lines: what one of them says, and those that wait until what they depend on has been answered."""
+"""Typed lines: each is done in its turn, or waits until what it depends on has been answered."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from attrs import define, field
 
 from encchat import wire
-from encchat.client.commands import Actor, run_command
+from encchat.client.commands import Actor, label_of, run_command
+from encchat.errors import EncchatError, UnknownCommandError
 
 _SECURE: Final = "secure:"
 _ORDERED: Final[frozenset[type[wire.Request]]] = frozenset(
@@ -85,3 +87,50 @@ class TypedAhead:
         """A request was answered; ``None`` is one that only the server knows."""
         if kind is self.waiting_for:
             self.waiting_for = None
+
+
+@define(eq=False)
+class Typist:
+    """Has the ``actor`` do what is typed, in the order it was typed.
+
+    ``blocked()``: nothing can be done now; ``leaving()``: nothing but leaving is done any more. ``interactive``: a
+    person sits there. ``fail(code, text, label)`` shows an error.
+    """
+
+    _actor: Actor
+    _ahead: TypedAhead
+    _fail: Callable[[str, str, str], None]
+    _blocked: Callable[[], bool]
+    _leaving: Callable[[], bool]
+    _interactive: bool
+
+    def typed(self, line: str) -> None:
+        """Do it, or keep it until it is its turn."""
+        if self._must_wait() and not self._may_go_ahead(line):
+            self._ahead.add(line)
+        else:
+            self.do(line)
+
+    def go_on(self) -> None:
+        """Do what waits, as far as it can be done now."""
+        while self._ahead and not self._must_wait():
+            self.do(self._ahead.take())
+
+    def do(self, line: str) -> None:
+        """Now; what is wrong with it is shown."""
+        if self._leaving() and not is_quit(line):
+            return
+        try:
+            run_line(self._actor, line)
+        except EncchatError as error:
+            named = isinstance(error, UnknownCommandError)
+            self._fail(error.code, error.text, "" if named else label_of(line))
+
+    def _must_wait(self) -> bool:
+        return self._ahead.waiting_for is not None or self._blocked()
+
+    def _may_go_ahead(self, line: str) -> bool:
+        """Leaving does not wait where a person sits, nor when it is said twice; neither does hanging up."""
+        if is_goodbye(line):
+            return self._interactive and self._ahead.waiting_for is wire.Connect
+        return is_quit(line) and (self._interactive or self._ahead.quits)

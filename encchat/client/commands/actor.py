@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from encchat import wire
@@ -59,8 +59,11 @@ class Actor(Protocol):
     def go(self, conversation: str) -> None:
         """Bare lines go to ``conversation`` from now on."""
 
-    def confirm_admin(self, password: str) -> None:
-        """Confirm the password for admin commands; an empty one is asked for."""
+    def needs_connection(self) -> None:
+        """Raise `NotConnectedError` without one."""
+
+    def ask_secret(self, prompt: str, then: Callable[[str], None], otherwise: str, label: str = "") -> None:
+        """Let the person type a secret; where nobody can be asked, ``otherwise`` is shown as the error of ``label``."""
 
     def leave(self) -> None:
         """End this client once everything sent has been accepted."""

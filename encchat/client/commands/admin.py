@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from encchat import wire
 from encchat.client.commands.actor import Actor
@@ -11,7 +12,19 @@ from encchat.client.commands.table import Command
 
 
 def _admin(actor: Actor, arguments: str) -> None:
-    actor.confirm_admin(arguments)
+    if arguments:
+        actor.ask("/admin", wire.Admin, password=arguments)
+        return
+    actor.needs_connection()
+    otherwise = "give the password in the line: /admin PASSWORD"
+    actor.ask_secret("Your password, for admin commands: ", partial(_given, actor), otherwise, "/admin")
+
+
+def _given(actor: Actor, password: str) -> None:
+    if password:
+        actor.ask("/admin", wire.Admin, password=password)
+    else:
+        actor.notice("no password, no admin commands")
 
 
 def _kick(actor: Actor, arguments: str) -> None:
