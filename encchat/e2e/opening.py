@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from msgspec import Struct
 
 from encchat import wire
@@ -50,11 +50,16 @@ class Opening:
     _lists: DeviceLists
     _decrypt: Callable[[Conversation, wire.Message], Decrypted]
     _me: Callable[[], str]
+    _held: set[str] = field(init=False)
+    """The names of those that wait: every message would ask the store for its own."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_held", set(self._keep.all(_HELD)))
 
     def open(self, conversation: Conversation, said: wire.Message) -> Opened:
         """What was said; `UndecryptableError`. What is of scheme ``olm`` may be of any session with that partner."""
         name = f"{said.conversation} {said.ulid} {said.seq}"
-        held = self._keep.get(_HELD, name)
+        held = self._keep.get(_HELD, name) if name in self._held else None
         decrypted = self._decrypt(conversation, said) if held is None else _unheld(held)
         message = payload.parse(decrypted.payload, decrypted.session)
         recipient = self._me() if said.scheme == OLM else ""
@@ -66,6 +71,7 @@ class Opening:
             self._hold(name, decrypted, message.sender)
         if held is not None:
             self._keep.put(_HELD, name, None)
+            self._held.discard(name)
         return self._opened(conversation, said, message, decrypted)
 
     def _opened(self, conversation: Conversation, said: wire.Message, message: Payload, decrypted: Decrypted) -> Opened:
@@ -101,7 +107,7 @@ class Opening:
         """Whether it is signed by a key that comes after those that are known, and the server may tell of it."""
         if message.number <= len(self._trust.chain(message.sender)) or self._lists.is_fresh(message.sender):
             return False
-        return len(self._keep.all(_HELD)) < MAX_HELD
+        return len(self._held) < MAX_HELD
 
     def _hold(self, name: str, decrypted: Decrypted, user: str) -> None:
         held = _Held(
@@ -113,6 +119,7 @@ class Opening:
             decrypted.handed_by,
         )
         self._keep.put(_HELD, name, msgspec.msgpack.encode(held))
+        self._held.add(name)
         raise self.ask_for(user)
 
 

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.client import events
+from encchat.client.rooms import PARTLY
 from encchat.client.store import MemoryStore
 from tests.client.table import Table
 from tests.client.test_room_actions import heard, ready
@@ -72,6 +73,26 @@ class Owner(SynchronousTestCase):
         self.assertEqual({"bob"}, self.said_to("a canary"))
         self.assertEqual(["injected-member"], self.warnings())
 
+    def walked_in(self) -> str:
+        """Whom the server lets in by what carol herself has signed; told by the server in the room's state alone."""
+        statement = sign_joining(identity_of(self.table, "carol"), self.room.id, "", 9, "carol")
+        members = [*self.room.members, member("carol", since=2, statement=statement)]
+        self.table.type("/who #garden")
+        self.table.answer("who", msgspec.structs.replace(self.room, open=True, version=2, members=members))
+        return statement
+
+    def test_nobody_comes_in_by_a_door_that_opened_unseen(self) -> None:
+        """The server says that the room is open now, and nobody was told of it."""
+        self.walked_in()
+        self.assertEqual(set(), self.said_to("a canary"))
+        self.assertEqual(["injected-member"], self.warnings())
+
+    def test_who_comes_in_after_everybody_was_told_can_read(self) -> None:
+        """The log has said that the owner has opened it."""
+        self.hear(2, change("open", "alice", open=True))
+        self.walked_in()
+        self.assertEqual({"carol"}, self.said_to("a canary"))
+
     def test_who_was_expelled_is_not_brought_back_by_the_old_invitation(self) -> None:
         """It was spent by the removal."""
         statement = self.invited("bob")
@@ -90,6 +111,17 @@ class Owner(SynchronousTestCase):
         self.hear(5, change("joined", "carol", "carol"))
         self.assertEqual({"bob"}, self.said_to("a canary"))
         self.assertEqual(["injected-member"], self.warnings())
+
+    def test_what_the_server_tells_anew_is_judged_anew(self) -> None:
+        """While keys are missing, nothing else makes a client look again: that is, when it only listens."""
+        self.hear(2, change("joined", "carol", "carol"))
+        rooms = self.table.core.rooms
+        rooms.conversation("#garden")
+        room = rooms.get("#garden")
+        self.assertEqual((room.judged, room.unknown), (PARTLY, frozenset({"carol"})))
+        rooms.take(msgspec.structs.replace(self.room, version=room.version))
+        rooms.conversation("#garden")
+        self.assertEqual((room.judged, room.unknown), (room.version, frozenset()))
 
 
 class Statements(SynchronousTestCase):
