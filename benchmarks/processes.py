@@ -19,13 +19,20 @@ _SECONDS: Final = 300.0
 @contextmanager
 def server(directory: Path, **settings: object) -> Iterator[str]:
     """A server on that data directory, with those settings; gives its address."""
+    with running(directory, **settings) as (_, port):
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def running(directory: Path, **settings: object) -> Iterator[tuple[int, int]]:
+    """The same; gives its process id and its port."""
     config = directory.with_suffix(".toml")
     config.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
     arguments = ["-n", "--pidfile=", "encchat", f"--data-dir={directory}", "--port=0", "--log-format=json"]
     command = [sys.executable, "-c", _TWISTD, *arguments, f"--config={config}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)  # noqa: S603 - this program
     try:
-        yield f"127.0.0.1:{_port(process)}"
+        yield process.pid, _port(process)
     finally:
         process.terminate()
         process.communicate()

@@ -1,0 +1,140 @@
+"""The load of the relay benchmark: one thread, raw sockets and epoll, nothing but counting.
+
+Theory of operation. Members are in groups. In a group at most ``window`` messages of each sender are under way: when
+all receivers have one, the group's next sender may say another. So a window of 1 is lockstep, and a wider one
+saturates the server, since nobody waits for a clock. Whatever may be said at once by a member goes out in one write.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
+from ssl import SSLWantWriteError
+from typing import Final
+
+from attrs import define, field
+
+from benchmarks.members import Member
+
+_QUIET_SECONDS: Final = 1.0
+_LOST_SECONDS: Final = 10.0
+"""After which what has not come will not come any more."""
+_EVENTS: Final = select.EPOLLIN
+
+
+@define(eq=False)
+class Group:
+    """Who hears each other: ``says`` are the senders with the name of where each says it, ``fan`` who hears each."""
+
+    members: Sequence[Member]
+    says: Sequence[tuple[Member, str]]
+    fan: int
+    sent: int = field(init=False, default=0)
+    heard: int = field(init=False, default=0)
+    answers: int = field(init=False, default=0)
+    _turns: cycle[tuple[Member, str]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._turns = cycle(self.says)
+
+    def due(self, window: int) -> dict[tuple[Member, str], int]:
+        """How many messages each may say now."""
+        free = window * len(self.says) - (self.sent - self.heard // self.fan)
+        shares: dict[tuple[Member, str], int] = {}
+        for _ in range(free):
+            turn = next(self._turns)
+            shares[turn] = shares.get(turn, 0) + 1
+        self.sent += free
+        return shares
+
+
+@define(eq=False)
+class Traffic:
+    """All groups on one epoll."""
+
+    groups: Sequence[Group]
+    _epoll: select.epoll = field(init=False, factory=select.epoll)
+    _by_number: dict[int, tuple[Member, Group]] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for group in self.groups:
+            for member in group.members:
+                member.socket.setblocking(False)
+                self._by_number[member.socket.fileno()] = member, group
+                self._epoll.register(member.socket.fileno(), _EVENTS)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._epoll.close()
+        for member, _ in self._by_number.values():
+            member.socket.close()
+
+    def settle(self) -> None:
+        """Take what is left of before, and forget it."""
+        while self._poll(_QUIET_SECONDS):
+            pass
+        for group in self.groups:
+            group.sent = group.heard = group.answers = 0
+
+    def run(self, window: int, seconds: float, at: Sequence[tuple[float, Callable[[], None]]] = ()) -> None:
+        """Talk for so long, calling what is due ``at`` some second; then wait for what is under way."""
+        began, calls = time.monotonic(), list(at)
+        self._talk(self.groups, window)
+        while (elapsed := time.monotonic() - began) < seconds:
+            if calls and elapsed >= calls[0][0]:
+                calls.pop(0)[1]()
+            self._talk(self._poll(0.1), window)
+        for _, call in calls:
+            call()
+        last = time.monotonic()
+        while self.lost() and time.monotonic() - last < _LOST_SECONDS:
+            if self._poll(0.1):
+                last = time.monotonic()
+
+    def sent(self) -> int:
+        """Messages that were said."""
+        return sum(group.sent for group in self.groups)
+
+    def heard(self) -> int:
+        """Messages that have come, each receiver's for itself."""
+        return sum(group.heard for group in self.groups)
+
+    def answers(self) -> int:
+        """Messages whose sender was told that they are accepted."""
+        return sum(group.answers for group in self.groups)
+
+    def lost(self) -> int:
+        """What has not come."""
+        return sum(group.sent * group.fan - group.heard for group in self.groups)
+
+    def _talk(self, groups: Iterable[Group], window: int) -> None:
+        for group in groups:
+            for (member, to), count in group.due(window).items():
+                self._send(member, member.said(to, count))
+
+    def _send(self, member: Member, data: bytes) -> None:
+        waiting = member.pending + data
+        try:
+            sent = member.socket.send(waiting)
+        except (BlockingIOError, SSLWantWriteError):
+            sent = 0
+        member.pending = waiting[sent:]
+        if member.pending:
+            self._epoll.modify(member.socket.fileno(), _EVENTS | select.EPOLLOUT)
+
+    def _poll(self, seconds: float) -> dict[Group, None]:
+        """Wait, read, and say which groups have heard something."""
+        heard: dict[Group, None] = {}
+        for number, event in self._epoll.poll(seconds):
+            member, group = self._by_number[number]
+            if event & select.EPOLLOUT:
+                self._epoll.modify(number, _EVENTS)
+                self._send(member, b"")
+            if event & _EVENTS:
+                counted = member.take()
+                group.heard += counted.messages
+                group.answers += counted.answers
+                heard[group] = None
+        return heard
