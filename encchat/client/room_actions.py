@@ -73,6 +73,7 @@ class RoomActions:
             return
         invitation = self._floor.rooms.invitation(room)
         if invitation is not None:
+            self._trust.accepted(invitation.id, invitation.by)
             self._join(room, invitation.id, 0)
             return
         # What is signed of a joining names the room's id, which an invitation has brought and an open room must tell.
@@ -197,7 +198,9 @@ class RoomActions:
         ulid = self._floor.new_ulid()
         asked = wire.OpenRoom(id=0, room=name, ulid=ulid, **settings)
         statement = self._trust.opening(asked)
-        self._floor.rooms.open_as(ulid, Settings(asked.scheme, asked.policy, asked.history, entered=True))
+        self._floor.rooms.open_as(
+            ulid, Settings(asked.scheme, asked.policy, asked.history, entered=True, open=asked.open)
+        )
         fields = settings | {"ulid": ulid, "statement": statement}
         self._change(f"/chat {name}", wire.OpenRoom, opened, refused, room=name, **fields)
 

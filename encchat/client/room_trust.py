@@ -59,6 +59,12 @@ class RoomTrust:
         rosters = self._rosters()
         return "" if rosters is None or not room_id else rosters.joining(room_id, version)
 
+    def accepted(self, room_id: str, by: str) -> None:
+        """The invitation of ``by`` is accepted."""
+        rosters = self._rosters()
+        if rosters is not None:
+            rosters.accepted(room_id, by)
+
     def changed(self, room: Room, seq: int, change: wire.RoomEvent) -> None:
         """A change has come in the room's log."""
         rosters = self._rosters()
@@ -80,7 +86,9 @@ class RoomTrust:
         if room.judged == PARTLY and self._partly.get(room.header.id) == known:
             return  # a member of a big room who only listens asks this with every message
         verdict = rosters.look(room.state())
-        suspects = {folded(user): member for user in verdict.injected if (member := room.member(user)) is not None}
+        # Through a door that only the server says is open, and of which nobody here was told, nobody comes.
+        unasked = verdict.injected if self._floor.rooms.was_opened(room) else verdict.injected | verdict.strangers
+        suspects = {folded(user): member for user in unasked if (member := room.member(user)) is not None}
         me = room.member(self._floor.user)
         inviter = "" if me is None else me.by or room.header.owner
         lacking = {name for name, one in suspects.items() if self._is_to_ask(machine, one.by or one.user)}

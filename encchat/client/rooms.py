@@ -42,13 +42,15 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Settings(msgspec.Struct, frozen=True, array_like=True):
     """What never changes in a room's life: a server that says otherwise would read along, or have others read.
 
-    ``entered``: this client has opened or joined it itself, and has not only heard of it from the server.
+    ``entered``: this client has opened or joined it itself, and has not only heard of it from the server. ``open`` is
+    what people here were told last of who may join; that may change, but not unseen.
     """
 
     scheme: str
     policy: wire.SigningPolicy
     history: wire.HistoryPolicy
     entered: bool = False
+    open: bool = False
 
 
 PARTLY: Final = -2
@@ -206,6 +208,11 @@ class Rooms:
         if settings is not None and not settings.entered:
             self.open_as(room.header.id, msgspec.structs.replace(settings, entered=True))
 
+    def was_opened(self, room: Room) -> bool:
+        """Whether everybody may join it, as people here have been told."""
+        settings = self._settings(room.header.id)
+        return settings is not None and settings.open
+
     def may_speak(self, name: str) -> None:
         """Raise `NotEncryptedError` for a room that the server can read and this client did not enter itself.
 
@@ -223,7 +230,7 @@ class Rooms:
         """``state`` with the settings the room has had from the beginning."""
         settings = self._settings(state.id)
         if settings is None:
-            self.open_as(state.id, Settings(state.scheme, state.policy, state.history))
+            self.open_as(state.id, Settings(state.scheme, state.policy, state.history, open=state.open))
             return state
         kept = (settings.scheme, settings.policy, settings.history)
         if kept == (state.scheme, state.policy, state.history):
@@ -265,6 +272,9 @@ class Rooms:
         head = room.header
         if change.event == "open":
             self._write(room, msgspec.structs.replace(head, open=change.open))
+            settings = self._settings(head.id)
+            if settings is not None:
+                self.open_as(head.id, msgspec.structs.replace(settings, open=change.open))
         elif change.event == "role" and change.role == "owner":
             self._write(room, msgspec.structs.replace(head, owner=change.user))
         return True

@@ -162,12 +162,14 @@ def verified_members(
     root: str = "",
     known: Collection[str] = (),
     removed: Mapping[str, int] | None = None,
+    inviter: str = "",
 ) -> Verdict:
     """Sort the members of ``state`` (all of them, pages put together).
 
     ``root``: what it was found to be when this client joined. ``known``: accounts believed already, or handed over by
     the inviter. ``removed``: by folded name, the seq at which somebody left or was removed: being known and invitations
-    from before it are worth nothing then.
+    from before it are worth nothing then. ``inviter``: by whose invitation this client came, in its folded form; the
+    server cannot say later that it came by another's. Empty as long as that is not known.
     """
     keys, spent = cache(keys), removed or {}
     members = {folded(member.user): member for member in state.members}
@@ -176,6 +178,8 @@ def verified_members(
         name: root_of(state, members[name].user, is_open) for name, is_open in openings.items() if is_open is not None
     }
     own = members.get(folded(me))
+    if own is not None and inviter and folded(own.by) != inviter:
+        own = None
     root = root or _own_root(state, own, roots, keys)
     opener = next((name for name, found in roots.items() if found == root), None)
     believed = {folded(name) for name in known} | ({opener} if opener else set())

@@ -28,11 +28,12 @@ _GONE: Final = frozenset({"left", "expelled", "declined"})
 
 
 class _Row(Struct, frozen=True, omit_defaults=True):
-    """``known`` in folded names; ``removed`` by folded name, the seq."""
+    """``known`` in folded names; ``removed`` by folded name, the seq; ``by``: who has invited this account, folded."""
 
     root: str = ""
     known: list[str] = []
     removed: dict[str, int] = {}
+    by: str = ""
 
 
 _row: Final = msgspec.msgpack.Decoder(_Row)
@@ -68,11 +69,28 @@ class Rosters:
     def look(self, state: wire.RoomState) -> Verdict:
         """Judge all members of ``state`` (pages put together), and remember what was found."""
         row = self._kept(state.id)
-        verdict = memberships.verified_members(state, self.user, self._keys, row.root, row.known, row.removed)
+        verdict = memberships.verified_members(state, self.user, self._keys, row.root, row.known, row.removed, row.by)
         confirmed = {folded(name) for name in verdict.confirmed}
         removed = {name: seq for name, seq in row.removed.items() if name not in confirmed}
-        self._put(state.id, row, _Row(verdict.root, sorted(confirmed.union(row.known)), removed))
+        self._put(
+            state.id,
+            row,
+            _Row(verdict.root, sorted(confirmed.union(row.known)), removed, self._by(row, state, verdict)),
+        )
         return verdict
+
+    def accepted(self, room_id: str, by: str) -> None:
+        """This account accepts the invitation of ``by``: it is that one's room, not somebody else's."""
+        row = self._kept(room_id)
+        if not row.root:
+            self._put(room_id, row, msgspec.structs.replace(row, by=folded(by)))
+
+    def _by(self, row: _Row, state: wire.RoomState, verdict: Verdict) -> str:
+        """Who has invited this account: as it was when the room's root was found, or itself where nobody has."""
+        if row.by or not verdict.root:
+            return row.by
+        own = next((one for one in state.members if folded(one.user) == folded(self.user)), None)
+        return folded(own.by) if own is not None and own.by else folded(self.user)
 
     def weigh(self, state: wire.RoomState, member: wire.Member) -> None:
         """Do the long part of a look for one of the members."""
@@ -83,13 +101,13 @@ class Rosters:
         row, name = self._kept(room_id), folded(event.user)
         if event.event in _GONE:
             known = [one for one in row.known if one != name]
-            self._put(room_id, row, _Row(row.root, known, row.removed | {name: seq}))
+            self._put(room_id, row, msgspec.structs.replace(row, known=known, removed=row.removed | {name: seq}))
 
     def handed_over(self, room_id: str, known: Collection[str]) -> None:
         """The member who invited this account says, signed, who was confirmed at that time."""
         row = self._kept(room_id)
         fresh = {folded(name) for name in known} - row.removed.keys()
-        self._put(room_id, row, _Row(row.root, sorted(fresh.union(row.known)), row.removed))
+        self._put(room_id, row, msgspec.structs.replace(row, known=sorted(fresh.union(row.known))))
 
     def known(self, room_id: str) -> list[str]:
         """Who is confirmed, in folded names: what goes to a new member."""

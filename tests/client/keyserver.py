@@ -38,6 +38,11 @@ class KeyServer:
         asked: Any = msgspec.convert(request, kind)
         return wire.Ok(id=asked.id, result=self._result(folded(user), device, asked))
 
+    def friend(self, user: str) -> Machine:
+        """The keys of one of ``friends``."""
+        self._asked(user)
+        return next(machine for machine in self._machines if machine.user == user)
+
     def _result(self, user: str, device: str, asked: Any) -> wire.Result | None:
         match asked:
             case wire.UploadKeys():

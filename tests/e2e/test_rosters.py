@@ -98,6 +98,30 @@ class Remembering(SynchronousTestCase):
         verdict = self.bob.look(forged)
         self.assertEqual((verdict.confirmed, verdict.injected), ({"bob"}, {"mallory"}))
 
+    def test_the_server_cannot_say_later_who_has_invited_this_account(self) -> None:
+        """Else a member made up by the server would invite it once more, and with it whom the server likes."""
+        self.alice.look(opened(self.alice))
+        state = self.join(opened(self.alice), self.alice, "bob")
+        self.bob.look(state)
+        mallory = rosters("mallory")
+        mallory.look(opened(self.alice))
+        forged = self.join(self.join(state, mallory, "bob"), mallory, "eve")
+        verdict = self.bob.look(forged)
+        self.assertEqual((verdict.confirmed, verdict.injected), ({"alice", "bob"}, {"eve"}))
+
+    def test_only_the_invitation_that_was_accepted_counts(self) -> None:
+        """The one people saw; a room of somebody else under its id has no members."""
+        mallory = rosters("mallory")
+        forged = opened(mallory)
+        mallory.look(forged)
+        forged = self.join(forged, mallory, "bob")
+        self.bob.accepted(ULID, "Alice")
+        verdict = self.bob.look(forged)
+        self.assertEqual((verdict.root, verdict.confirmed, verdict.injected), ("", {"bob"}, {"mallory"}))
+        self.alice.look(opened(self.alice))
+        verdict = self.bob.look(self.join(opened(self.alice), self.alice, "bob"))
+        self.assertEqual((verdict.confirmed, verdict.injected), ({"alice", "bob"}, set()))
+
     def test_what_the_inviter_hands_over_is_known(self) -> None:
         """But brings nobody back who was seen leaving."""
         self.alice.look(opened(self.alice))
