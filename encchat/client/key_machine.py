@@ -79,8 +79,8 @@ class KeyMachine(Protocol):
     def recovery_phrase(self) -> str:
         """The words that do so elsewhere."""
 
-    def approve(self, device: str) -> None:
-        """Give another own device the identity key."""
+    def approve(self, code: str) -> None:
+        """Give another own device, which shows ``code``, the identity key."""
 
     def invited(self, conversation: Conversation, user: str) -> None:
         """This client invites somebody now: what the room's setting promises counts from here."""

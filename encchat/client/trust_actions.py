@@ -117,9 +117,9 @@ class TrustActions:
         rows = [[device.device, device.ed25519] for device in machine.devices(user)]
         self._floor.show(events.Listing(title=f"devices of {user}", columns=["device", "key"], rows=rows))
 
-    def approve(self, device: str) -> None:
-        """Let another own device have the identity key."""
-        self._machine().approve(device)
+    def approve(self, code: str) -> None:
+        """Let another own device, which shows ``code``, have the identity key."""
+        self._machine().approve(code)
 
     def recover(self, phrase: str) -> None:
         """Bring the keys here; without a phrase it is asked for."""

@@ -224,13 +224,8 @@ class Machine:
         self._conversations[conversation.id] = conversation
         return 0 if (megolm := self._megolm) is None else megolm.handover.hand_over(conversation, user)
 
-    def export_keys(self, passphrase: str) -> bytes:
-        """The keys of past messages that are on this device, sealed; see `collect_keys` for all there are."""
-        values = {} if (megolm := self._megolm) is None else megolm.history.exported()
-        return export.seal(values, passphrase, self.random)
-
     def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
-        """The same, with those that are in the account's backup only."""
+        """The keys of past messages, sealed: those on this device, and those in the account's backup only."""
         if (megolm := self._megolm) is None:
             self._collected(passphrase, done, {})
         else:
@@ -318,9 +313,9 @@ class Machine:
             raise RecoveryError("this device does not have the recovery phrase: it lacks the account's keys")
         return self._own.backup.phrase
 
-    def approve(self, device: str) -> None:
-        """Hand the identity key to another device of this account, by what that device shows."""
-        self._people.approve(device)
+    def approve(self, code: str) -> None:
+        """Hand the identity key to another device of this account; ``code`` is what that device shows."""
+        self._people.approve(code)
 
     # What schemes get ----------------------------------------------------------------------------
     @property

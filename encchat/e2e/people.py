@@ -202,14 +202,16 @@ class People:
 
     def _handed_to(self, code: str) -> EncchatError | None:
         id = code.partition("-")[0]
-        found = next((each for each in self._lists.unvouched(self._own.user) if each.device == id), None)
+        found = next(
+            (each for each in self._lists.unvouched(self._own.user) if folded(each.device) == folded(id)), None
+        )
         if found is None:
             return UnknownDeviceError(f"no device {id} of yours waits for it: look at /devices")
         if approval(found).upper() != code.upper():
             return UsageError("the code is not that of the device's keys as the server shows them: compare it again")
         device = Device(found.user, found.device, found.curve25519, found.ed25519, found.rsa)
         self._send(self._direct(self._own.user), [device], IDENTITY, self._own.bundle())
-        self._tell(Warned("approved", f"the identity key goes to device {id}"))
+        self._tell(Warned("approved", f"the identity key goes to device {device.device}"))
         return None
 
     def take_identity(self, payload: bytes, sender: Device) -> None:

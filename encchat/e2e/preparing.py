@@ -197,6 +197,6 @@ class Preparations:
 
 
 _UNVOUCHED: Final = (
-    "this device does not have the account's identity key, so nothing can be encrypted here: /recover PHRASE, or"
-    " /approve on another device"
+    "this device does not have the account's identity key, so nothing can be encrypted here: /recover PHRASE, or, on"
+    " another device, /approve and the code this one has shown after its login"
 )
