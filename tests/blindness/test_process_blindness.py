@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, TestCase
 
 from encchat import envelopes
+from tests.blindness.evidence import Evidence
 from tests.blindness.forms import fits
 from tests.blindness.page import columns
-from tests.blindness.story import SCHEMES, Evidence, Story
+from tests.blindness.story import SCHEMES, Story
 
 _READABLE = 24
 """So many printable characters in a row do not come by chance: once in 10,000 runs among a megabyte of random bytes."""
@@ -48,9 +49,7 @@ class Blindness(TestCase):
         wipe what it has freed (docs/security.md, "Passwords and devices").
         """
         if self.evidence.memory is None:
-            raise SkipTest(
-                "the kernel lets nobody read the memory of another process here (ptrace is forbidden, or no /proc)"
-            )
+            raise SkipTest("nobody may read the memory of another process here (ptrace is forbidden, or no /proc)")
         self.assertGreater(self.evidence.memory_size, 10_000_000)
         self.assertEqual(named(self.evidence.memory), _PUBLIC)
 
