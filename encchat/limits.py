@@ -302,6 +302,9 @@ KEYLESS_SECONDS: Final = 600.0
 DEVICES_SLICE: Final = 50
 """Accounts whose published keys are verified in one slice: at two signatures for each device some 20 ms."""
 
+MAX_DIGESTS: Final = 100
+"""Conversations whose members' digest is remembered: those somebody talks in at the same time."""
+
 MEMBERS_SLICE: Final = 50
 """Members of a room whose statements are verified in one slice: with the devices beside them some 15 ms."""
 

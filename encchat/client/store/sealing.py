@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from encchat import names
 from encchat.errors import StoreError
-from encchat.limits import MAX_UNWRAP_LANES, MAX_UNWRAP_MEMORY, MAX_UNWRAP_PASSES
+from encchat.limits import MAX_KEPT_MESSAGES, MAX_UNWRAP_LANES, MAX_UNWRAP_MEMORY, MAX_UNWRAP_PASSES
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -96,6 +96,7 @@ class Seal:
     _random: Random
     _rows: ChaCha20Poly1305 = field(init=False)
     _names: hmac.HMAC = field(init=False)
+    _tags: dict[str, bytes] = field(init=False, repr=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_rows", ChaCha20Poly1305(_subkey(self._key, b"rows")))
@@ -114,8 +115,13 @@ class Seal:
             raise StoreError("the message store is damaged or was tampered with: move it away") from None
 
     def tag(self, conversation: str) -> bytes:
-        """What stands for a conversation's name in the file."""
-        return self._tagged(names.folded(conversation))
+        """What stands for a conversation's name in the file; remembered, as every message needs it twice."""
+        tag = self._tags.get(conversation)
+        if tag is None:
+            if len(self._tags) >= MAX_KEPT_MESSAGES:
+                self._tags.clear()
+            tag = self._tags[conversation] = self._tagged(names.folded(conversation))
+        return tag
 
     def exact_tag(self, kind: str, name: str) -> bytes:
         """What stands for the name of an entry of the state; no conversation's name has a NUL in it."""
