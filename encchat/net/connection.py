@@ -31,6 +31,7 @@ from zope.interface import alsoProvides, implementer
 
 from encchat.errors import ChannelError, HandshakeError, SuiteRefusedError
 from encchat.limits import HANDSHAKE_READ
+from encchat.net.direct import send
 from encchat.net.keepalive import VISITS
 from encchat.net.timing import Timer
 from encchat.secure import Channel, Peer, Plaintext, Secured
@@ -292,7 +293,7 @@ class SecureProtocol(protocol.Protocol):
     def _send_queued(self) -> None:
         data = self._channel.data_to_send()
         if data:
-            self.transport.write(data)
+            send(self.transport, data)
 
     def _fail(self, broken: ChannelError) -> None:
         """End it without a word, except that a refused suite is answered with those there are."""
