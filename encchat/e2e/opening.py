@@ -7,7 +7,7 @@ for want of ``keys:NAME``, and is opened from what is held once `KeyArrived` has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -58,6 +58,7 @@ class Opening:
 
     def open(self, conversation: Conversation, said: wire.Message) -> Opened:
         """What was said; `UndecryptableError`. What is of scheme ``olm`` may be of any session with that partner."""
+        _check_place(conversation, said)
         name = f"{said.conversation} {said.ulid} {said.seq}"
         held = self._keep.get(_HELD, name) if name in self._held else None
         decrypted = self._decrypt(conversation, said) if held is None else _unheld(held)
@@ -75,7 +76,7 @@ class Opening:
         return self._opened(conversation, said, message, decrypted)
 
     def _opened(self, conversation: Conversation, said: wire.Message, message: Payload, decrypted: Decrypted) -> Opened:
-        signature, signed = payload.verify(message, self._trust.chain(said.sender))
+        signature, signed = payload.verify(message, self._chain(said.sender))
         return Opened(
             text=message.text,
             type=message.type,
@@ -88,6 +89,11 @@ class Opening:
             conversation=conversation.id,
             warnings=tuple(_warnings(conversation, said, message, signed, decrypted.handed_by)),
         )
+
+    def _chain(self, user: str) -> Sequence[wire.Identity]:
+        """The keys by which ``user`` is read; one's own are those this device knows, whatever the server shows."""
+        mine = folded(user) == folded(self._lists.me)
+        return self._trust.believed(user) if mine else self._trust.chain(user)
 
     def trust_of(self, user: str) -> Trust:
         """How far somebody's key is believed; ``pinned`` before it was seen, as it will be pinned then."""
@@ -105,7 +111,7 @@ class Opening:
 
     def _has_to_wait(self, message: Payload) -> bool:
         """Whether it is signed by a key that comes after those that are known, and the server may tell of it."""
-        if message.number <= len(self._trust.chain(message.sender)) or self._lists.is_fresh(message.sender):
+        if message.number <= len(self._chain(message.sender)) or self._lists.is_fresh(message.sender):
             return False
         return len(self._held) < MAX_HELD
 
@@ -121,6 +127,16 @@ class Opening:
         self._keep.put(_HELD, name, msgspec.msgpack.encode(held))
         self._held.add(name)
         raise self.ask_for(user)
+
+
+def _check_place(conversation: Conversation, said: wire.Message) -> None:
+    """A room has one scheme, and two people's conversation two senders: the server mixes nothing else in."""
+    if conversation.kind == "room":
+        fits = said.scheme == conversation.scheme
+    else:
+        fits = folded(said.sender) in {folded(name) for name in conversation.members}
+    if not fits:
+        raise UndecryptableError("wrong-conversation")
 
 
 def _session(conversation: Conversation, message: Payload, session: str) -> Conversation:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import msgspec
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from encchat import wire
 from encchat.e2e import letters, payload, sas
-from encchat.e2e.interfaces import Device
+from encchat.e2e.interfaces import Conversation, Device
 from encchat.e2e.own import Bundle, Own
 from encchat.e2e.trust import TrustStore
-from encchat.errors import RecoveryError, UndecryptableError
+from encchat.errors import KeyChangedError, RecoveryError, UndecryptableError
 from encchat.limits import PADDING
 from tests.e2e.hosts import Kept, World
 from tests.e2e.people import identity, seeded
+from tests.e2e.test_machine import Case
 
 KINDS = ((letters.KEY, letters.Key), (letters.REQUEST, letters.Request), (letters.ANSWER, letters.Answer))
 DEEP = b'{"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
@@ -80,3 +83,54 @@ class Bundles(SynchronousTestCase):
 
 def _packed(bundle: Bundle) -> bytes:
     return msgspec.msgpack.encode(bundle)
+
+
+class Places(Case):
+    """A server and a member together."""
+
+    def test_nobody_else_speaks_in_two_peoples_conversation(self) -> None:
+        """What carol has made for it, and the server shows there, is not opened."""
+        carol = self.client("carol", "C1")
+        made = carol.say(evolve(carol.direct("bob"), id="direct:alice:bob"), "an aside")
+        self.assertEqual(self.bob.reason(self.bob.direct("alice"), made), "wrong-conversation")
+
+    def test_a_room_has_one_scheme(self) -> None:
+        """A message under another one is not of this room, even if its keys are here."""
+        for scheme in ("server-key", "none", "olm"):
+            room = Conversation("#tea", "room:" + self.bob.ulid(), "room", scheme, ("alice", "bob"))
+            made = self.alice.say(evolve(room, scheme="megolm"), "which is it")
+            self.assertEqual(self.bob.reason(room, made), "wrong-conversation")
+
+    def test_what_the_server_shows_of_ones_own_key_is_not_believed(self) -> None:
+        """Else it would speak, and invite, in one's own name to oneself."""
+        impostor = identity("mallory").public
+
+        def other(keys: wire.UserKeys) -> wire.UserKeys:
+            return msgspec.structs.replace(keys, identities=[impostor]) if keys.user == "bob" else keys
+
+        mine = list(self.bob.machine.identities_of("bob"))
+        self.directory.lie = other
+        self.bob.machine.keys_changed("bob")
+        self.bob.run()
+        self.assertIn("own-identity", self.bob.codes())
+        self.assertEqual(list(self.bob.machine.identities_of("bob")), mine)
+
+
+class Comparing(Case):
+    """What two people have compared is what is believed."""
+
+    def test_a_key_that_changes_after_the_number_was_shown_is_not_verified(self) -> None:
+        """The number that was read out was that of the key before."""
+        self.talk(self.alice, self.bob)
+        number = self.alice.machine.safety_number("bob")
+        impostor = identity("mallory").public
+        self.directory.lie = lambda keys: (
+            msgspec.structs.replace(keys, identities=[impostor]) if keys.user == "bob" else keys
+        )
+        self.alice.machine.keys_changed("bob")
+        self.alice.run()
+        self.assertRaises(KeyChangedError, self.alice.machine.verified, "bob")
+        self.assertEqual(self.alice.machine.trust_of("bob"), "changed")
+        self.assertNotEqual(self.alice.machine.safety_number("bob"), number)
+        self.alice.machine.verified("BOB")
+        self.assertEqual(self.alice.machine.trust_of("bob"), "verified")

@@ -6,6 +6,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
+from encchat.e2e.memberships import sign_invitation
 from encchat.e2e.rosters import Rosters
 from encchat.errors import StoreError
 from encchat.wire.rooms import Member, RoomEvent, RoomState
@@ -102,11 +103,12 @@ class Remembering(SynchronousTestCase):
         """Else a member made up by the server would invite it once more, and with it whom the server likes."""
         self.alice.look(opened(self.alice))
         state = self.join(opened(self.alice), self.alice, "bob")
-        self.bob.look(state)
-        mallory = rosters("mallory")
-        mallory.look(opened(self.alice))
-        forged = self.join(self.join(state, mallory, "bob"), mallory, "eve")
-        verdict = self.bob.look(forged)
+        root = self.bob.look(state).root
+        for user in ("bob", "eve"):
+            statement = sign_invitation(identity("mallory"), ULID, root, 5, "mallory", user)
+            one = Member(user=user, role="member", state="joined", by="mallory", since=6, statement=statement)
+            state = msgspec.structs.replace(state, members=[*self.without(state, user).members, one])
+        verdict = self.bob.look(state)
         self.assertEqual((verdict.confirmed, verdict.injected), ({"alice", "bob"}, {"eve"}))
 
     def test_only_the_invitation_that_was_accepted_counts(self) -> None:
