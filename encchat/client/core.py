@@ -292,8 +292,8 @@ class ClientCore:
         return self.ending >= Ending.QUITTING
 
     def _blocked(self) -> bool:
-        if self.state is State.STARTING:
-            return True
+        if self.state is State.STARTING or (self.machine is not None and self.machine.undecided):
+            return True  # what is said of a room without the identity key is signed by nobody
         # On a pipe what comes after a message is done after it, a goodbye or a message to others too.
         return self._has_enough or (not self.interactive and self._mail.lanes.unsent)
 

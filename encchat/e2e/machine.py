@@ -259,6 +259,11 @@ class Machine:
         """Whether this device has the account's identity key, so that others write to it."""
         return self._own.identity is not None
 
+    @property
+    def undecided(self) -> bool:
+        """Whether it is being found out if this device has, or makes, the account's identity key."""
+        return self._own.identity is None and self._login.state == "beginning"
+
     def trust_of(self, user: str) -> Trust:
         """How far somebody's key is believed."""
         return self._opening.trust_of(user)
