@@ -11,6 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
+from encchat.client.store.interface import Trust
+from encchat.e2e.interfaces import Signature, Signed
 from encchat.wire import (
     HistoryPolicy,
     Kind,
@@ -25,10 +27,6 @@ from encchat.wire import (
 
 Encryption = str
 """``megolm``, ``olm``, ``server-key``, ``none``, or the name of a scheme from a plugin."""
-Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
-Signed = Literal["valid", "invalid", "absent"]
-Trust = Literal["verified", "pinned", "changed", "none"]
-"""What this client knows of the sender's identity key; ``none`` in the lobby, where nothing is signed."""
 RoomChange = Literal["opened", "invited", "joined", "declined", "left", "expelled", "topic"]
 
 

@@ -31,7 +31,7 @@ from encchat.client.unopened import Unopened, UnopenedMessages
 from encchat.e2e import interfaces as e2e
 from encchat.e2e.identity import SIGNATURES
 from encchat.e2e.machine import Machine
-from encchat.envelopes import OLM
+from encchat.envelopes import EVENT, OLM, PLAIN
 from encchat.errors import (
     NotConnectedError,
     NotEncryptedError,
@@ -40,9 +40,6 @@ from encchat.errors import (
     UsageError,
 )
 
-EVENT: Final = "event"
-"""The scheme of a room's changes, which the server writes itself."""
-_NONE: Final = "none"
 _SESSION: Final = "session:"
 _AWAITED: Final = frozenset({wire.UploadKeys, wire.PublishIdentity, wire.QueryKeys, wire.SendParcels, wire.PutBackup})
 """What a client does not leave before: others depend on it, or the person who has typed the last line."""
@@ -179,6 +176,17 @@ class Privacy:
             self.machine.rolled_back()
             self.busy = True
 
+    def look(self) -> None:
+        """Some seconds have passed: something may be due."""
+        if self.machine is not None and self._online:
+            self.machine.look()
+            self.busy = True
+
+    def fell_behind(self) -> None:
+        """The server has left out some of what it says unasked."""
+        if self.machine is not None and self._online:
+            self.machine.fell_behind()
+
     def keys_changed(self, user: str) -> None:
         """Somebody's identity or devices are others."""
         if self.machine is not None and self._online:
@@ -189,8 +197,6 @@ class Privacy:
         match effect:
             case e2e.KeyArrived():
                 self._arrived.append(effect.session)
-            case e2e.RoomTopic():
-                pass  # the message itself is shown as what it is
             case _:
                 self._tell_others(effect)
 
@@ -229,10 +235,10 @@ class Privacy:
     def opened(self, message: StoredMessage, *, missed: bool) -> StoredMessage:
         """What came, as it is to be kept and shown; the cursor moves over it in the same transaction."""
         if names.folded(message.conversation) == names.LOBBY:
-            return msgspec.structs.replace(message, scheme=_NONE)
+            return msgspec.structs.replace(message, scheme=PLAIN)
         if message.scheme == EVENT and message.kind == "room":
             return msgspec.structs.replace(message, content="event")
-        heard = "" if message.scheme == _NONE else self.chain.heard(message)
+        heard = "" if message.scheme == PLAIN else self.chain.heard(message)
         try:
             return self._open(message, heard)
         except UndecryptableError as error:
@@ -241,7 +247,7 @@ class Privacy:
     def _open(self, message: StoredMessage, heard: str) -> StoredMessage:
         if self.machine is None:
             raise UndecryptableError("locked")
-        if message.scheme in (_NONE, EVENT):
+        if message.scheme in (PLAIN, EVENT):
             raise UndecryptableError("not-encrypted")
         try:
             # The scheme decides, not the kind: the server's word does not choose between two keys.

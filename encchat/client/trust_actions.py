@@ -188,7 +188,7 @@ class TrustActions:
 
     # What the machine tells -------------------------------------------------------------------------
     def tell(self, effect: e2e.Effect) -> None:
-        """Show an effect, other than `KeyArrived` and `RoomTopic`, which are not shown."""
+        """Show an effect, other than `KeyArrived`, which is not shown."""
         match effect:
             case e2e.IdentityChanged(user, vouched):
                 self._floor.show(events.KeyChanged(user=user, announced=vouched))

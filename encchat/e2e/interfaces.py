@@ -170,16 +170,7 @@ class Unvouched:
     text: str
 
 
-@frozen
-class RoomTopic:
-    """``user`` set the topic of ``conversation``."""
-
-    conversation: str
-    user: str
-    topic: str
-
-
-Effect = KeyArrived | IdentityChanged | Verification | Recovery | Warned | Unvouched | RoomTopic
+Effect = KeyArrived | IdentityChanged | Verification | Recovery | Warned | Unvouched
 Tell = Callable[[Effect], None]
 
 

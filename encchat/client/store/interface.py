@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from attrs import define, field
 from msgspec import Struct
 
+from encchat.e2e import interfaces as e2e
 from encchat.wire import Kind
 
 
@@ -23,9 +24,8 @@ class Outgoing(Struct, frozen=True):
     content: Literal["text", "topic"] = "text"
 
 
-Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
-Signed = Literal["valid", "invalid", "absent"]
-Trust = Literal["verified", "pinned", "changed", "none"]
+Trust = Literal[e2e.Trust, "none"]
+"""What is known of the sender's identity key; ``none`` in the lobby, where nothing is signed."""
 Content = Literal["text", "topic", "event", "sealed"]
 """What a body is: text, a room's topic, a change of a room (JSON), or ciphertext that could not be opened yet."""
 
@@ -45,8 +45,8 @@ class StoredMessage(Struct, frozen=True):
     body: str
     scheme: str = "none"
     encryption: str = "none"
-    signature: Signature = "none"
-    signed: Signed = "absent"
+    signature: e2e.Signature = "none"
+    signed: e2e.Signed = "absent"
     trust: Trust = "none"
     content: Content = "text"
     reason: str = ""
