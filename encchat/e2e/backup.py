@@ -9,6 +9,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -72,6 +73,22 @@ class History:
             return
         for session, entry in entries.items():
             self.inbound.backed_up(session, entry.held.key)
+
+    # What is missing ---------------------------------------------------------------------------
+    def look_for(self, session: Session) -> None:
+        """A key is missing: another device of this account may have put it into the backup."""
+        backup = self.host.backup
+        if backup is not None:
+            self.host.ask(wire.GetBackup, partial(self._found, backup), name=backup.name(ENTRY, session.row))
+
+    def _found(self, backup: Backup, answer: wire.Ok | wire.Error) -> None:
+        if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.BackupPage):
+            for entry in answer.result.entries:
+                _taken(backup, entry, lambda kind, name, value: self._take_found(kind, value))
+
+    def _take_found(self, kind: str, value: bytes) -> None:
+        if kind == ENTRY:
+            self.take(value, "backup")
 
     # To a file, and back -----------------------------------------------------------------------
     def exported(self) -> dict[str, bytes]:

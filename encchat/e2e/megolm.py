@@ -45,6 +45,8 @@ class Megolm:
     handover: Handover = field(init=False)
     history: History = field(init=False)
     _ready: dict[str, _Ready] = field(init=False, factory=dict)
+    _tried: set[str] = field(init=False, factory=set)
+    """Places that could not be reached since the login."""
 
     @property
     def name(self) -> str:
@@ -60,11 +62,13 @@ class Megolm:
         """A login."""
         self.host = host
         self._ready.clear()
+        self._tried.clear()
         self.inbound = InboundSessions(host.keep)
         self.outbound = OutboundSessions(host.keep, host.random)
         self.repair = Repair(host, self.inbound, self.outbound)
         self.handover = Handover(host, self.inbound, self.outbound, self.repair)
         self.history = History(host, self.inbound, self.repair)
+        self.repair.look_for = self.history.look_for
         self.outbound.forget_before(host.clock() - limits.OWN_SESSION_SECONDS)
 
     # Sending -----------------------------------------------------------------------------------
@@ -76,7 +80,7 @@ class Megolm:
         shared = self.outbound.shared(using.session)
         if shared is None:
             raise NotPreparedError("the session's list of devices is gone")
-        targets = lacking(shared, devices, host.clock())
+        targets = lacking(shared, devices, host.clock(), self._tried)
         now_due, later = targets[: limits.SHARE_SLICE], targets[limits.SHARE_SLICE :]
         if now_due:
             self._share(conversation, using, shared, now_due)
@@ -196,10 +200,13 @@ class Megolm:
         letter = letters.written(letters.Key(session=using.session, key=self.outbound.key(using)))
         parcels = [(device, letters.KEY, letter) for device in devices]
         missed = {place(device) for device in host.send_parcels(conversation, parcels)}
+        self._tried |= missed
+        # Whoever could not be reached may ask later for all that was said since it should have been.
+        due = {**dict.fromkeys(missed, using.messages), **shared.due}
         places = [place(device) for device in devices]
-        to = {**shared.to, **{each: using.messages for each in places if each not in missed}}
+        to = {**shared.to, **{each: due.get(each, using.messages) for each in places if each not in missed}}
         tried = {**shared.missed, **{each: host.clock() for each in missed}}
-        self.outbound.put_shared(using.session, msgspec.structs.replace(shared, to=to, missed=tried))
+        self.outbound.put_shared(using.session, msgspec.structs.replace(shared, to=to, missed=tried, due=due))
 
     def _is_ready(self, conversation: Conversation, using: Outbound) -> bool:
         """Whether everybody who is to have the key of this session has it, and nobody else."""

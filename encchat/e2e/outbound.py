@@ -9,7 +9,7 @@ rolled back uses its message keys twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
 import msgspec
@@ -38,7 +38,8 @@ class Outbound(Struct, frozen=True):
 class Shared(Struct, frozen=True):
     """To whom the key of an own session went, and from which index on, by `place`.
 
-    ``missed``: devices there was no way to reach, and when that was tried. ``key`` opens all messages of the session.
+    ``missed``: devices there was no way to reach, and when that was tried; ``due``: from which index on the key was to
+    be theirs by then. ``key`` opens all messages of the session.
     """
 
     conversation: str
@@ -46,6 +47,7 @@ class Shared(Struct, frozen=True):
     made: float
     to: dict[str, int] = {}
     missed: dict[str, float] = {}
+    due: dict[str, int] = {}
 
 
 def place(device: Device) -> str:
@@ -136,11 +138,19 @@ def has_left(shared: Shared, devices: Sequence[Device]) -> bool:
     return not shared.to.keys() <= {place(device) for device in devices}
 
 
-def lacking(shared: Shared, devices: Sequence[Device], now: float) -> list[Device]:
-    """The devices that have yet to get the key; one that could not be reached is tried again after a while."""
-    return [device for device in devices if place(device) not in shared.to and not _missed_lately(shared, device, now)]
+def lacking(shared: Shared, devices: Sequence[Device], now: float, tried: Container[str] = ()) -> list[Device]:
+    """The devices that have yet to get the key.
+
+    One that could not be reached is tried again after a while, or if it is not among the places ``tried`` since the
+    login.
+    """
+    return [
+        device
+        for device in devices
+        if place(device) not in shared.to and not (place(device) in tried and _missed_lately(shared, device, now))
+    ]
 
 
 def _missed_lately(shared: Shared, device: Device, now: float) -> bool:
-    tried = shared.missed.get(place(device))
-    return tried is not None and 0 <= now - tried < limits.SHARE_AGAIN_SECONDS
+    missed = shared.missed.get(place(device))
+    return missed is not None and 0 <= now - missed < limits.SHARE_AGAIN_SECONDS

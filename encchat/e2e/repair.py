@@ -10,6 +10,7 @@ here. Everybody else is told no. The same key goes to the same device only so of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -51,10 +52,13 @@ class Repair:
     host: Host
     inbound: InboundSessions
     outbound: OutboundSessions
+    look_for: Callable[[Session], None] = lambda session: None
+    """Looks for a missing key in the account's backup."""
     _missing: dict[Session, Missing] = field(init=False)
     _soonest: float = field(init=False, default=0.0)
     """Before then `work` has nothing to do; it is called after every message."""
-    _answered: dict[tuple[str, str], list[float]] = field(init=False, factory=dict)
+    _answered: dict[str, tuple[float, dict[str, int]]] = field(init=False, factory=dict)
+    """By the device that asks: since when it is counted, and how often it has asked for each session."""
 
     def __attrs_post_init__(self) -> None:
         rows = self.host.keep.all(_KIND)
@@ -93,6 +97,7 @@ class Repair:
             wait = min(limits.REPAIR_FIRST_SECONDS * 5 ** (missing.asked + 1), limits.REPAIR_MAX_SECONDS)
             self._put(session, msgspec.structs.replace(missing, asked=missing.asked + 1, next=now + wait))
             self._ask(session, missing)
+            self.look_for(session)
         self._soonest = self.next_at() or inf
         return len(due) > limits.REPAIR_SLICE
 
@@ -145,7 +150,7 @@ class Repair:
         shared, using = self.outbound.shared(session.id), self.outbound.get(where.id)
         if shared is None or shared.conversation != where.id:
             return Answer(session=session.id, refused="gone")
-        index = shared.to.get(place(sender))
+        index = shared.to.get(place(sender), shared.due.get(place(sender)))
         if index is None and using is not None and using.session == session.id:
             index = using.messages
             to = {**shared.to, place(sender): index}
@@ -198,15 +203,15 @@ class Repair:
         return folded(device.user) == folded(self.host.user)
 
     def _may_answer(self, sender: Device, session: str) -> bool:
-        now, key = self.host.clock(), (place(sender), session)
-        self._answered = {
-            each: recent
-            for each, times in self._answered.items()
-            if (recent := [time for time in times if now - time < limits.REPAIR_ANSWER_SECONDS])
-        }
-        times = self._answered.setdefault(key, [])
-        times.append(now)
-        return len(times) <= limits.REPAIR_ANSWERS
+        now, key = self.host.clock(), place(sender)
+        since, counts = self._answered.get(key, (now, {}))
+        if not 0 <= now - since < limits.REPAIR_ANSWER_SECONDS:
+            since, counts = now, {}
+        if session not in counts and len(counts) >= limits.REPAIR_KEYS:
+            return False
+        counts[session] = counts.get(session, 0) + 1
+        self._answered[key] = since, counts
+        return counts[session] <= limits.REPAIR_ANSWERS
 
     def _why(self, session: Session, missing: Missing) -> str:
         count = len(missing.indexes)
