@@ -356,6 +356,9 @@ REPAIR_ANSWERS: Final = 3
 REPAIR_ANSWER_SECONDS: Final = 3_600.0
 """The time that count is for: whoever asks without end costs three keys an hour."""
 
+REPAIR_KEYS: Final = 1_000
+"""Sessions one device may ask for in that time: more than a conversation of years has, and no flood of answers."""
+
 MAX_MISSING: Final = 10_000
 """Missing keys that are asked for; what a liar names beyond them is just not decrypted."""
 

@@ -120,10 +120,20 @@ class Handover:
         where = self.host.conversation(conversation)
         if where is not None:
             self._take(letters.read(letters.History, payload), sender, where)
-        elif len(self._early) < limits.MAX_EARLY:
+        else:
+            self._make_room(sender)
             row = sha256(payload).hexdigest()
             self._early[row] = Early(conversation, sender.user, sender.device, payload)
             self.host.keep.put(_EARLY, row, msgspec.msgpack.encode(self._early[row]))
+
+    def _make_room(self, sender: Device) -> None:
+        """The sender's own oldest letter goes first: nobody fills the place of what others send."""
+        if len(self._early) < limits.MAX_EARLY:
+            return
+        mine = (row for row, each in self._early.items() if folded(each.sender) == folded(sender.user))
+        row = next(mine, None) or next(iter(self._early))
+        del self._early[row]
+        self.host.keep.put(_EARLY, row, None)
 
     def _take(self, letter: letters.History | None, sender: Device, where: Conversation) -> None:
         members = {folded(name) for name in where.members}

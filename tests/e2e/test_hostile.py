@@ -14,8 +14,8 @@ from encchat.e2e.interfaces import Conversation, Device
 from encchat.e2e.own import Bundle, Own
 from encchat.e2e.trust import TrustStore
 from encchat.errors import KeyChangedError, RecoveryError, UndecryptableError
-from encchat.limits import PADDING
-from tests.e2e.hosts import Kept, World
+from encchat.limits import MAX_EARLY, PADDING, REPAIR_ANSWER_SECONDS, REPAIR_KEYS
+from tests.e2e.hosts import ROOM, Kept, World
 from tests.e2e.people import identity, seeded
 from tests.e2e.test_machine import Case
 
@@ -54,6 +54,43 @@ class Letters(SynchronousTestCase):
         for bad in (data, padded):
             self.assertRaises(UndecryptableError, payload.parse, bad)
             self.assertRaises(UndecryptableError, payload.parse_parcel, bad, device, device)
+
+
+class Floods(SynchronousTestCase):
+    """Members who send without end."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.alice, self.mallory = self.world.device("alice", "A"), self.world.device("mallory", "M")
+
+    def ask(self, number: int) -> None:
+        """Mallory asks for a session that never was."""
+        session = f"{number:043}"
+        letter = letters.written(letters.Request(user="alice", device="A", session=session))
+        self.alice.scheme.receive(letters.REQUEST, letter, self.mallory.me, ROOM)
+
+    def test_one_device_may_ask_for_so_many_keys_and_no_more(self) -> None:
+        """Each answer is written down and sent; an hour later it may ask again, and what is remembered is bounded."""
+        for number in range(REPAIR_KEYS - 1):
+            self.ask(number)
+        self.assertEqual(len(self.alice.sent), REPAIR_KEYS - 1)
+        self.ask(REPAIR_KEYS - 1)
+        self.assertEqual(len(self.alice.sent), REPAIR_KEYS)
+        self.ask(REPAIR_KEYS)
+        self.assertEqual(len(self.alice.sent), REPAIR_KEYS)
+        self.world.time += REPAIR_ANSWER_SECONDS
+        self.ask(REPAIR_KEYS)
+        self.assertEqual(len(self.alice.sent), REPAIR_KEYS + 1)
+
+    def test_histories_of_rooms_nobody_knows_leave_a_place_for_others(self) -> None:
+        """Who sends too many loses its own."""
+        for number in range(MAX_EARLY + 1):
+            self.alice.scheme.receive(letters.HISTORY, b"%d" % number, self.mallory.me, "room:unknown")
+            self.assertEqual(len(self.alice.keep.all("megolm-early")), min(number + 1, MAX_EARLY))
+        carol = self.world.device("carol", "C")
+        self.alice.scheme.receive(letters.HISTORY, b"carol", carol.me, "room:unknown")
+        kept = self.alice.keep.all("megolm-early").values()
+        self.assertEqual((len(kept), sum(b"carol" in row for row in kept)), (MAX_EARLY, 1))
 
 
 class Bundles(SynchronousTestCase):
