@@ -275,3 +275,46 @@ class Restored(WholeTestCase):
         await phone.reads("long ago")
         await self.chat(alice, phone)
         await self.chat(alice, bob)
+
+
+class RestoredInARoom(WholeTestCase):
+    """An old copy of a store that spoke in a room only."""
+
+    async def test_restored_client_backup_in_a_room(self) -> None:
+        """Its own messages, which it does not remember, tell it; no session of before is used again."""
+        alice, bob = await self.people("alice", "bob")
+        await self.garden(alice, bob)
+        alice.type("first")
+        await bob.reads("first")
+        await self.calm(alice, bob)
+        old = alice.copied()
+        for text in ("second", "third"):
+            alice.type(text)
+            await bob.reads(text)
+        await self.calm(alice, bob)
+        before = set(alice.sessions("#garden"))
+        alice.restore(old)
+        alice.shown.clear()
+        alice.type("/go #garden", "fourth")
+        await alice.arrive()
+        await alice.sees(events.Warned, code="store-restored")
+        await bob.reads("fourth")
+        self.assertNotIn(alice.sessions("#garden")[-1], before)
+        bob.type("/go #garden", "fifth")
+        await alice.reads("fifth")
+        self.assertEqual(bob.seen(events.Undecryptable), [])
+
+
+class Behind(WholeTestCase):
+    """Somebody whom the server has passed by with what it read too slowly."""
+
+    async def test_after_falling_behind_the_inbox_is_read_again(self) -> None:
+        """Keys that were not told then are read, so that the messages they open are."""
+        alice, bob = await self.people("alice", "bob")
+        bob.lie = Held(("inbox_item", "message"))
+        alice.type("/msg bob hello")
+        await bob.until(lambda: len(bob.lie.lines) == 2)  # type: ignore[attr-defined]
+        bob.lie = lambda line: line
+        bob.heard({"type": "behind"})
+        await bob.reads("hello")
+        self.assertEqual(bob.seen(events.Undecryptable), [])
