@@ -217,7 +217,7 @@ class ClientCore:
 
     def look(self) -> None:
         """Some time has passed: `work` may have something to do about keys."""
-        self._privacy.busy = True
+        self._guarded(self._privacy.look)
 
     def _work(self) -> None:
         self._privacy.work()

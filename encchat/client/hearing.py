@@ -43,6 +43,7 @@ class Hearing:
                 self._world.meet(said.sender)
                 self._mail.inbox.receive(said)
             case wire.Behind():
+                self._privacy.fell_behind()  # keys first, then messages
                 self._mail.inbox.catch_up()
             case wire.InboxItem():
                 self._privacy.receive(said)

@@ -24,6 +24,7 @@ from encchat.e2e.devices import DeviceLists
 from encchat.e2e.interfaces import Ask, Device, Keep
 from encchat.e2e.olm import OlmSessions
 from encchat.e2e.payload import Parcel
+from encchat.e2e.refusals import TRANSIENT
 from encchat.errors import EncchatError, NotConnectedError, UndecryptableError
 from encchat.limits import PARCELS_SLICE
 
@@ -45,6 +46,10 @@ class Arrivals:
     _queued: set[int] = field(init=False, factory=set)
     _asking: bool = field(init=False, default=False)
     _taken: int = field(init=False, default=0)
+    _reading: bool = field(init=False, default=False)
+    """Whether the inbox may have something before what was taken: an acknowledgement would drop that."""
+    _refused: bool = field(init=False, default=False)
+    """The server refused, for a while, to show the inbox or a sender's keys: `look` tries again."""
 
     def begin(self) -> None:
         """Read the inbox from its beginning: what is in it has not been acknowledged."""
@@ -55,7 +60,17 @@ class Arrivals:
         """The connection is gone."""
         self._queue.clear()
         self._queued.clear()
-        self._asking, self._taken = False, 0
+        self._asking, self._taken, self._refused, self._reading = False, 0, False, False
+
+    def look(self) -> None:
+        """Some time has passed: what was refused for a while is asked for again."""
+        if self._refused:
+            self.read_again()
+
+    def read_again(self) -> None:
+        """Something in the inbox was not pushed; what comes twice is taken once."""
+        self._refused = False
+        self._read(0)
 
     def receive(self, item: wire.InboxItem) -> None:
         """One more, pushed or read; the same may come in both ways."""
@@ -66,23 +81,27 @@ class Arrivals:
     def work(self) -> bool:
         """Open a slice; whether more is left that can be opened now."""
         for _ in range(PARCELS_SLICE):
-            if not self._queue or self._asking or not self._took(self._queue[0]):
+            if not self._queue or self._asking or self._refused or not self._took(self._queue[0]):
                 break
             self._taken = max(self._taken, self._queue.popleft().seq)
         self._acknowledge()
-        return bool(self._queue) and not self._asking
+        return bool(self._queue) and not self._asking and not self._refused
 
     def _read(self, after: int) -> None:
+        self._reading = True
         self._ask(wire.Inbox, self._page, after=after)
 
     def _page(self, answer: wire.Ok | wire.Error) -> None:
         page = answer.result if isinstance(answer, wire.Ok) else None
         if not isinstance(page, wire.InboxPage):
+            self._refused = not (isinstance(answer, wire.Error) and answer.code == NotConnectedError.code)
             return
         for item in page.items:
             self.receive(item)
         if page.more and page.items:
             self._read(page.items[-1].seq)
+        else:
+            self._reading = False
 
     def _took(self, item: wire.InboxItem) -> bool:
         """Whether the item is done with; else it waits for its sender's devices."""
@@ -104,7 +123,9 @@ class Arrivals:
         if not self._asking or isinstance(error, NotConnectedError):
             return
         self._asking = False
-        if error is not None and self._queue and self._queue[0] is item:
+        if error is not None and error.code in TRANSIENT:
+            self._refused = True
+        elif error is not None and self._queue and self._queue[0] is item:
             self._taken = max(self._taken, self._queue.popleft().seq)
 
     def _open(self, item: wire.InboxItem, sender: Device) -> None:
@@ -123,7 +144,7 @@ class Arrivals:
         self._deliver(parcel, sender)
 
     def _acknowledge(self) -> None:
-        if self._taken:
+        if self._taken and not self._reading:
             self._ask(wire.AckInbox, partial(self._acknowledged, self._taken), seq=self._taken)
             self._taken = 0
 

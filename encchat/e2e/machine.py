@@ -163,6 +163,16 @@ class Machine:
         """The store is an old copy, whose ratchets have moved since: nothing of them may be used again."""
         self._login.roll_back()
 
+    def look(self) -> None:
+        """Some seconds have passed: what was refused for a while is tried again."""
+        if self._login.state == "ready":
+            self._arrivals.look()
+            self._post.resend()
+
+    def fell_behind(self) -> None:
+        """The server has not pushed everything: the inbox is read again."""
+        self._arrivals.read_again()
+
     def receive(self, item: wire.InboxItem) -> None:
         """A parcel for this device, pushed by the server; `work` opens it."""
         self._arrivals.receive(item)
@@ -351,6 +361,7 @@ class Machine:
         kept = self._readers.get(conversation.id)
         if kept is None or kept[:2] != (conversation, self._lists.epoch):
             found = tuple(device for user in self._members_now(conversation) for device in self._believed(user))
+            found = tuple(dict.fromkeys(found))  # who talks to oneself is there twice
             kept = self._readers[conversation.id] = (conversation, self._lists.epoch, found)
         return kept[2]
 

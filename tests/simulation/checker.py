@@ -20,7 +20,7 @@ Row = tuple[int, str, str, str]
 class Told:
     """What one device's person was told, in order, and what its storage holds.
 
-    Conversations are the store's keys. ``again`` are the places of messages shown as perhaps not shown before,
+    Conversations are the store's keys. ``unopened`` says why of each message that is still shut. ``again`` are the places of messages shown as perhaps not shown before,
     ``first`` the cursor each conversation began with; ``cursors`` and ``acknowledged`` are where the device's own
     cursors and the server's for it stand at the end. ``refused`` is how many of its messages the server may have
     refused.
@@ -28,7 +28,7 @@ class Told:
 
     name: str
     user: str
-    shown: Sequence[tuple[str, events.Message | events.Sent]]
+    shown: Sequence[tuple[str, events.Message | events.Sent | events.Undecryptable]]
     again: Collection[tuple[str, int]]
     kept: Mapping[str, Sequence[Row]]
     first: Mapping[str, int]
@@ -37,6 +37,7 @@ class Told:
     typed: Sequence[tuple[str, str]]
     refused: int
     waiting: int
+    unopened: Sequence[str] = ()
 
 
 def check(
@@ -52,6 +53,7 @@ def check(
         for promise in (_sent, _once_and_in_order, _converged):
             broken += (f"{device.name}: {text}" for text in promise(mine, device))
         broken += (f"{device.name}: {text}" for text in _nothing_missing(mine, removed, device))
+        broken += (f"{device.name}: cannot read {text}" for text in device.unopened)
     broken += _typed(logs, devices)
     return broken
 
@@ -76,25 +78,37 @@ def _sent(logs: Mapping[str, Sequence[Row]], device: Told) -> Iterator[str]:
 
 
 def _once_and_in_order(logs: Mapping[str, Sequence[Row]], device: Told) -> Iterator[str]:
-    """Every message is shown once at most, as it was said, after those before it."""
+    """Every message is shown once at most, as it was said, after those before it.
+
+    What had no key yet has been told of in its place, and is shown later.
+    """
     rows = {(key, row[0]): row for key, log in logs.items() for row in log}
     last: dict[str, int] = {}
+    late: set[tuple[str, int]] = set()
     for key, event in device.shown:
-        if not isinstance(event, events.Message):
+        place = (key, event.seq)
+        if isinstance(event, events.Sent):
             continue
-        row = (event.seq, event.sender, event.ulid, event.text)
-        if rows.get((key, event.seq)) != row:
-            yield f"{key}: shown {row}, said was {rows.get((key, event.seq))}"
+        if isinstance(event, events.Message):
+            row = (event.seq, event.sender, event.ulid, event.text)
+            if rows.get(place) != row:
+                yield f"{key}: shown {row}, said was {rows.get(place)}"
+            if place in late:
+                late.remove(place)
+                continue
         if event.seq <= last.get(key, 0):
             yield f"{key}: {event.seq} shown after {last[key]}"
         last[key] = max(last.get(key, 0), event.seq)
+        if isinstance(event, events.Undecryptable):
+            late.add(place)
 
 
 def _nothing_missing(
     logs: Mapping[str, Sequence[Row]], removed: Collection[tuple[str, int]], device: Told
 ) -> Iterator[str]:
     """The device keeps every message, and its person was shown every one."""
-    shown = {(key, event.seq) for key, event in device.shown} | set(device.again)
+    read = (key_event for key_event in device.shown if not isinstance(key_event[1], events.Undecryptable))
+    shown = {(key, event.seq) for key, event in read} | set(device.again)
     for key, log in logs.items():
         kept = list(device.kept.get(key, ()))
         may_lack = {row for row in log if (key, row[0]) in removed}.difference(kept)

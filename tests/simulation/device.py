@@ -14,8 +14,9 @@ from encchat.client import events
 from encchat.client.connection import ClientConnection
 from encchat.client.core import ClientCore, State
 from encchat.client.requests import Answer
+from encchat.client.store import StoredMessage
 from encchat.errors import EncchatError, StoreError
-from encchat.limits import KEYS_AGAIN_SECONDS, SYNC_AGAIN_SECONDS
+from encchat.limits import KEYS_AGAIN_SECONDS, LOOK_SECONDS, SYNC_AGAIN_SECONDS
 from tests.simulation.network import Crashed, End
 from tests.simulation.storage import Storage
 from tests.simulation.timing import SkewedClock, WorldClock
@@ -95,6 +96,17 @@ class Device:
         """Messages that are not accepted yet."""
         return 0 if self.core is None else self.core.unaccepted
 
+    def unopened(self) -> list[str]:
+        """What it has received and cannot read, and what is done about it."""
+        rows = [row for name in self.storage.cursors() for row in self.storage.history(name, 1_000)]
+        return [self._why(row) for row in rows if row.content == "sealed"]
+
+    def _why(self, row: StoredMessage) -> str:
+        machine = None if self.core is None else self.core.machine
+        known = None if self.core is None else self.core.unreadable(row.ulid)
+        said = "" if machine is None or known is None else machine.why(known[2])
+        return f"{row.conversation} {row.seq} by {row.sender}: {row.reason}: {said}"
+
     # Its life ------------------------------------------------------------------------------------
     def start(self) -> None:
         """A new process over the old storage, unless there is one."""
@@ -102,6 +114,7 @@ class Device:
             self.clock = SkewedClock(self._clock, self.error)
             self.core = ClientCore(self.clock.seconds, self._random.randbytes, store=self.storage)
             self._asking_again = self._working = self._looking = False
+            self._look(self.core)
             self._connect()
 
     def crash(self) -> None:
@@ -243,6 +256,14 @@ class Device:
         if core is self.core:
             core.work()
             self._pump(core)
+
+    def _look(self, core: ClientCore) -> None:
+        """As the client's runner does every few seconds."""
+        if core is self.core and self.clock is not None:
+            core.look()
+            self._guarded(lambda: self._pump(core))
+        if core is self.core and self.clock is not None:
+            self.clock.callLater(LOOK_SECONDS, self._look, core)
 
     def _look_again(self, core: ClientCore) -> None:
         self._looking = False

@@ -207,7 +207,7 @@ class World:
     def _is_well(self) -> bool:
         logs = ends(self.disk.tables)
         for device in self.devices:
-            if device.core is None or device.waiting or not device.ready:
+            if device.core is None or device.waiting or not device.ready or device.unopened():
                 return False
             cursors = self._keyed(device, device.storage.cursors())
             for key, first in device.first.items():
@@ -239,7 +239,9 @@ class World:
         }
 
     def _told(self, device: Device) -> Told:
-        said = [event for event in device.shown if isinstance(event, events.Message | events.Sent)]
+        said = [
+            event for event in device.shown if isinstance(event, events.Message | events.Sent | events.Undecryptable)
+        ]
         refused = [event for event in device.shown if isinstance(event, events.Error) and "not sent" in event.text]
         past = [event for event in device.shown if isinstance(event, events.Recovered)]
         tables = self.disk.tables
@@ -256,6 +258,7 @@ class World:
             # The process may have died with the refusal in its hands: it is settled then, and nobody was told.
             refused=len(refused) + (device.crashes if self.place.counts["full disk"] else 0),
             waiting=device.waiting,
+            unopened=device.unopened(),
         )
 
     def outcome(self, broken: list[str]) -> Outcome:
