@@ -10,6 +10,7 @@ here. Everybody else is told no. The same key goes to the same device only so of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -51,6 +52,8 @@ class Repair:
     host: Host
     inbound: InboundSessions
     outbound: OutboundSessions
+    look_for: Callable[[Session], None] = lambda session: None
+    """Looks for a missing key in the account's backup."""
     _missing: dict[Session, Missing] = field(init=False)
     _soonest: float = field(init=False, default=0.0)
     """Before then `work` has nothing to do; it is called after every message."""
@@ -94,6 +97,7 @@ class Repair:
             wait = min(limits.REPAIR_FIRST_SECONDS * 5 ** (missing.asked + 1), limits.REPAIR_MAX_SECONDS)
             self._put(session, msgspec.structs.replace(missing, asked=missing.asked + 1, next=now + wait))
             self._ask(session, missing)
+            self.look_for(session)
         self._soonest = self.next_at() or inf
         return len(due) > limits.REPAIR_SLICE
 
@@ -146,7 +150,7 @@ class Repair:
         shared, using = self.outbound.shared(session.id), self.outbound.get(where.id)
         if shared is None or shared.conversation != where.id:
             return Answer(session=session.id, refused="gone")
-        index = shared.to.get(place(sender))
+        index = shared.to.get(place(sender), shared.due.get(place(sender)))
         if index is None and using is not None and using.session == session.id:
             index = using.messages
             to = {**shared.to, place(sender): index}
