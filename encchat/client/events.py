@@ -245,6 +245,10 @@ class Recovery(ScreenEvent, frozen=True, kw_only=True, tag="recovery"):
 
     phrase: str
 
+    def __repr__(self) -> str:
+        """Not the words: what is printed for somebody who looks for a fault may stay somewhere."""
+        return "Recovery(...)"
+
 
 class Warned(ScreenEvent, frozen=True, kw_only=True, tag="warning"):
     """Something about keys or encryption that the person has to know; ``code`` is stable."""

@@ -29,7 +29,7 @@ def _other(ledger: Ledger, attribute: object, store: Store) -> Store:
     return store
 
 
-@define
+@define(repr=False)  # it holds keys
 class Ledger:
     """Changes that wait for `commit`, and what may only be done after it."""
 

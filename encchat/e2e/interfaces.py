@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from encchat import wire
 from encchat.e2e.identity import IdentityKey
@@ -152,7 +152,7 @@ class Verification:
 class Recovery:
     """The words that bring the identity key and the history's keys to another device; to be kept on paper."""
 
-    phrase: str
+    phrase: str = field(repr=False)
 
 
 @frozen

@@ -53,7 +53,7 @@ class StoredMessage(Struct, frozen=True):
     """Why it could not be opened."""
 
 
-@define
+@define(repr=False)  # they hold keys
 class Changes:
     """What happens in one transaction: all of it or nothing."""
 

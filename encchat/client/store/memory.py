@@ -13,7 +13,7 @@ from encchat.client.store.search import Index
 from encchat.limits import DOUBTFUL_TRANSACTIONS, MAX_REMEMBERED
 
 
-@define
+@define(repr=False)  # it holds keys
 class MemoryStore:
     """Keeps the newest ``remembered`` messages, or without ``durable`` nothing that counts: it dies with the process.
 
