@@ -30,10 +30,11 @@ ENTRY: Final = "megolm"
 
 
 class Entry(Struct, frozen=True):
-    """A session's key and the id of the conversation it is for."""
+    """A session's key, the id of the conversation it is for, and who handed it over if its owner did not."""
 
     conversation: str
     held: Held
+    by: str = ""
 
 
 @define
@@ -128,12 +129,12 @@ class History:
         if new is None:
             return False
         session = Session.of(entry.held.user, entry.held.device, entry.held.session)
-        return self.repair.take(session, msgspec.structs.replace(new, origin=origin))
+        return self.repair.take(session, msgspec.structs.replace(new, origin=origin, by=entry.by))
 
     # Inside ------------------------------------------------------------------------------------
     def _entry(self, session: Session) -> Entry | None:
         known, held = self.inbound.get(session), self.inbound.held(session)
-        return None if known is None or held is None else Entry(known.conversation, held)
+        return None if known is None or held is None else Entry(known.conversation, held, known.by)
 
 
 def _name(session: Session, entry: Entry) -> str:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.e2e import letters, payload, sas
+from encchat.e2e.inbound import Session
 from encchat.e2e.interfaces import Conversation, Device
 from encchat.e2e.own import Bundle, Own
 from encchat.e2e.trust import TrustStore
@@ -91,6 +92,26 @@ class Floods(SynchronousTestCase):
         self.alice.scheme.receive(letters.HISTORY, b"carol", carol.me, "room:unknown")
         kept = self.alice.keep.all("megolm-early").values()
         self.assertEqual((len(kept), sum(b"carol" in row for row in kept)), (MAX_EARLY, 1))
+
+
+class Provenance(SynchronousTestCase):
+    """Whose word it is that a key is of somebody's session."""
+
+    def test_who_handed_a_key_over_is_known_after_a_backup_too(self) -> None:
+        """Else mallory could make up what bob has said, for the other devices of whom it was handed to."""
+        world = World(history="all")
+        alice, other, mallory = (world.device(*who) for who in (("alice", "A"), ("alice", "A2"), ("mallory", "M")))
+        mallory.identity = identity("mallory")
+        said = msgspec.structs.replace(mallory.say("what bob never said"), sender="bob")
+        said = msgspec.structs.replace(said, body=said.body.replace("M.", "B.", 1))
+        (session, known), *_ = mallory.scheme.inbound.all().items()
+        mallory.scheme.repair.take(Session.of("bob", "B", session.id), known)
+        mallory.scheme.handover.hand_over(world.conversation(), "alice")
+        world.mail.clear()
+        world.work()
+        self.assertEqual(alice.opened(said).handed_by, "mallory")
+        other.scheme.history.imported(alice.scheme.history.exported(), "backup")
+        self.assertEqual(other.opened(said).handed_by, "mallory")
 
 
 class Bundles(SynchronousTestCase):
