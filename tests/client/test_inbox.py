@@ -405,7 +405,8 @@ class Killed(SynchronousTestCase):
             core.logged_in(wire.LoggedIn(user="alice", device="d", role="user", presence="FREE"))
             for _ in range(40):
                 self.turn(core, server, shown, lines)
-                if typed and core.state.value == "ready":
+                waits = core.machine is not None and core.machine.undecided
+                if typed and core.state.value == "ready" and not waits:
                     core.typed(typed[0])
                     lines += core.lines_to_send()  # from here on the text is the client's: it need not be typed again
                     del typed[0]
