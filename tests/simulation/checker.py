@@ -20,10 +20,10 @@ Row = tuple[int, str, str, str]
 class Told:
     """What one device's person was told, in order, and what its storage holds.
 
-    Conversations are the store's keys. ``unopened`` says why of each message that is still shut. ``again`` are the places of messages shown as perhaps not shown before,
-    ``first`` the cursor each conversation began with; ``cursors`` and ``acknowledged`` are where the device's own
-    cursors and the server's for it stand at the end. ``refused`` is how many of its messages the server may have
-    refused.
+    Conversations are the store's keys. ``unopened`` says why of each message that is still shut, ``again`` are the
+    places of messages shown as perhaps not shown before, ``first`` the cursor each conversation began with;
+    ``cursors`` and ``acknowledged`` are where the device's own cursors and the server's for it stand at the end.
+    ``refused`` is how many of its messages the server may have refused.
     """
 
     name: str

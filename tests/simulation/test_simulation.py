@@ -18,7 +18,7 @@ from tests.simulation.seeds import known
 from tests.simulation.world import Options, Outcome, World
 
 ROOT = Path(__file__).parent.parent.parent
-RUNS = 150
+RUNS = 60
 """Worlds of CI's short form; `python -m tests.simulation` makes as many as one likes."""
 
 
