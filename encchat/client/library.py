@@ -89,7 +89,7 @@ class Client:
         await ready
 
     async def send(self, conversation: str, text: str) -> wire.Sent:
-        """Send to ``lobby`` or ``@NAME``; returns once the server has accepted it, raises its refusal."""
+        """Send to ``lobby``, ``@NAME`` or ``#ROOM``; returns once the server has accepted it, raises its refusal."""
         accepted: Deferred[wire.Sent] = Deferred()
 
         def done(answer: Answer) -> None:

@@ -65,8 +65,8 @@ def _history(actor: Actor, arguments: str) -> None:
 
 
 def _conversation(word: str) -> str:
-    if word == names.LOBBY:
-        return word
+    if names.folded(word) == names.LOBBY:
+        return names.LOBBY
     if word.startswith("#"):
         return room(word, _HISTORY)
     if not word.startswith("@"):
