@@ -25,6 +25,9 @@ class KeyMachine(Protocol):
     def identities_of(self, user: str) -> Sequence[wire.Identity]:
         """The identity keys by which what somebody says is verified, as far as they are known."""
 
+    def prepare(self, conversation: Conversation, done: Callable[[EncchatError | None], None]) -> None:
+        """Make ready to encrypt there: members' keys are asked for; ``done`` once, maybe at once."""
+
     def has_asked(self, user: str) -> bool:
         """Whether the server has been asked for somebody's keys, and has nothing newer as far as it has said."""
 

@@ -208,6 +208,11 @@ class RoomActions:
         return made_up(self._floor.random(RANDOM_BYTES))
 
     def _invite(self, room: str, user: str) -> None:
+        self._trust.when_known(room, lambda: self._invite_now(room, user))
+
+    def _invite_now(self, room: str, user: str) -> None:
+        if self._floor.rooms.known(room) is None:
+            return  # left meanwhile
         then = partial(self._was_invited, room, user)
         statement = self._trust.invitation(self._floor.rooms.get(room), user)
         self._change(f"/invite {user}", wire.Invite, then, room=room, user=user, statement=statement)

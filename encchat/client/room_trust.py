@@ -15,6 +15,7 @@ from encchat.client.floor import Floor
 from encchat.client.key_machine import KeyMachine
 from encchat.client.rooms import PARTLY, Room
 from encchat.e2e.rosters import Rosters
+from encchat.errors import EncchatError
 from encchat.limits import MAX_WITNESSES, MEMBERS_SLICE
 from encchat.names import folded
 
@@ -39,6 +40,25 @@ class RoomTrust:
         """The statement of an invitation."""
         rosters = self._rosters()
         return "" if rosters is None else rosters.invitation(room.header.id, room.version, user)
+
+    def when_known(self, name: str, then: Callable[[], None]) -> None:
+        """Call ``then`` once it is known which room this is, or cannot be: an invitation names it, signed.
+
+        Who has joined and said nothing yet has not asked for the keys that tell it.
+        """
+        rosters, machine, rooms = self._rosters(), self._floor.machine, self._floor.rooms
+        room = rooms.get(name)
+        if rosters is None or machine is None or machine.identity is None or self.invitation(room, self._floor.user):
+            then()
+            return
+
+        def prepared(error: EncchatError | None) -> None:
+            now = rooms.known(name)
+            if now is not None:
+                self.judge(now)
+            then()
+
+        machine.prepare(rooms.conversation(name), prepared)
 
     def invited(self, name: str, user: str) -> None:
         """The server has taken this client's invitation: a room's history may begin here for ``user``."""
@@ -69,7 +89,7 @@ class RoomTrust:
         """A change has come in the room's log."""
         rosters = self._rosters()
         if rosters is not None:
-            rosters.changed(room.header.id, seq, change)
+            rosters.changed(room.state(), seq, change)
 
     def forget(self, room: Room) -> None:
         """This account has left."""

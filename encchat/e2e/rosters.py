@@ -28,12 +28,16 @@ _GONE: Final = frozenset({"left", "expelled", "declined"})
 
 
 class _Row(Struct, frozen=True, omit_defaults=True):
-    """``known`` in folded names; ``removed`` by folded name, the seq; ``by``: who has invited this account, folded."""
+    """``known`` in folded names; ``removed`` by folded name, the seq; ``by``: who has invited this account, folded.
+
+    ``orphans``: whom a confirmed member had invited when that member went, by folded name, and that member.
+    """
 
     root: str = ""
     known: list[str] = []
     removed: dict[str, int] = {}
     by: str = ""
+    orphans: dict[str, str] = {}
 
 
 _row: Final = msgspec.msgpack.Decoder(_Row)
@@ -69,13 +73,14 @@ class Rosters:
     def look(self, state: wire.RoomState) -> Verdict:
         """Judge all members of ``state`` (pages put together), and remember what was found."""
         row = self._kept(state.id)
-        verdict = memberships.verified_members(state, self.user, self._keys, row.root, row.known, row.removed, row.by)
+        known = [*row.known, *self._adopted(row, state)]
+        verdict = memberships.verified_members(state, self.user, self._keys, row.root, known, row.removed, row.by)
         confirmed = {folded(name) for name in verdict.confirmed}
         removed = {name: seq for name, seq in row.removed.items() if name not in confirmed}
         self._put(
             state.id,
             row,
-            _Row(verdict.root, sorted(confirmed.union(row.known)), removed, self._by(row, state, verdict)),
+            _Row(verdict.root, sorted(confirmed.union(row.known)), removed, self._by(row, state, verdict), row.orphans),
         )
         return verdict
 
@@ -96,12 +101,37 @@ class Rosters:
         """Do the long part of a look for one of the members."""
         memberships.weigh(state, member, self._keys)
 
-    def changed(self, room_id: str, seq: int, event: wire.RoomEvent) -> None:
-        """Take an event of the room's log: whoever goes needs a fresh invitation to come back."""
-        row, name = self._kept(room_id), folded(event.user)
-        if event.event in _GONE:
-            known = [one for one in row.known if one != name]
-            self._put(room_id, row, msgspec.structs.replace(row, known=known, removed=row.removed | {name: seq}))
+    def changed(self, state: wire.RoomState, seq: int, event: wire.RoomEvent) -> None:
+        """Take an event of the room's log, ``state`` before it: whoever goes needs a fresh invitation to come back.
+
+        Whom that one has invited while being a member stays invited.
+        """
+        if event.event not in _GONE:
+            return
+        name = folded(event.user)
+        row = self._kept(state.id)
+        left = {folded(one.user): name for one in state.members if folded(one.by) == name}
+        left = {one: by for one, by in left.items() if one not in row.known}
+        if left:
+            self.look(state)
+            row = self._kept(state.id)
+        orphans = {**row.orphans, **(left if name in row.known else {})}
+        orphans.pop(name, None)
+        known = [one for one in row.known if one != name]
+        removed = row.removed | {name: seq}
+        self._put(state.id, row, msgspec.structs.replace(row, known=known, removed=removed, orphans=orphans))
+
+    def _adopted(self, row: _Row, state: wire.RoomState) -> list[str]:
+        """Those of the orphans whose invitation holds."""
+        found = []
+        for one in state.members if row.orphans else ():
+            name = folded(one.user)
+            if row.orphans.get(name, "") != folded(one.by) or not one.by:
+                continue
+            signed = memberships.invited(state.id, one.statement, one.by, one.user, self._keys(one.by))
+            if signed is not None and signed.root == row.root and signed.version >= row.removed.get(name, 0):
+                found.append(name)
+        return found
 
     def handed_over(self, room_id: str, known: Collection[str]) -> None:
         """The member who invited this account says, signed, who was confirmed at that time."""

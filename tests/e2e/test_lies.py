@@ -230,6 +230,24 @@ class Members(WholeTestCase):
             self.assertIn("injected-member", person.codes())
         self.assertEqual(mallory.texts(), [])
 
+    async def test_an_inviter_who_has_left_makes_no_honest_member_a_stranger(self) -> None:
+        """Whose inviter left before the joining asks for that one's keys, and knows the others by them."""
+        alice, bob, carol = await self.people("alice", "bob", "carol")
+        await self.garden(alice, bob)
+        bob.type("/invite carol")
+        await carol.sees(events.Room, event_="invited")
+        bob.type("/leave")
+        await self.gone("bob", alice)
+        carol.type("/join #garden")
+        await alice.until(lambda: self.is_in(alice, "carol"))
+        await carol.until(lambda: self.is_in(carol, "carol"))
+        carol.type("hello alice")
+        await alice.reads("hello alice")
+        alice.type("hello carol")
+        await carol.reads("hello carol")
+        for person in (alice, carol):
+            self.assertEqual(person.codes(), [])
+
     async def test_server_tells_members_differently(self) -> None:
         """Somebody to whom the server does not show a member that others know of is told as soon as they speak."""
         alice, bob, carol = await self.people("alice", "bob", "carol")

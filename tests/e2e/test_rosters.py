@@ -69,10 +69,23 @@ class Remembering(SynchronousTestCase):
         self.bob.look(state)
         state = self.join(state, self.bob, "carol")
         self.alice.look(state)
-        self.alice.changed(ULID, 9, event("left", "BOB"))
+        self.alice.changed(state, 9, event("left", "BOB"))
         late = self.join(self.without(state, "bob"), self.bob, "eve")
         verdict = self.alice.look(late)
         self.assertEqual((verdict.confirmed, verdict.injected), ({"alice", "carol"}, {"eve"}))
+
+    def test_whom_somebody_had_invited_before_leaving_stays_invited(self) -> None:
+        """Though the inviter's keys come later; who is invited by the one who left afterwards is not."""
+        self.alice.look(opened(self.alice))
+        state = self.join(opened(self.alice), self.alice, "bob")
+        self.bob.look(state)
+        state = self.join(state, self.bob, "carol")
+        self.alice.changed(state, 9, event("left", "bob"))
+        late = self.join(self.without(state, "bob"), self.bob, "eve")
+        verdict = self.alice.look(late)
+        self.assertEqual((verdict.confirmed, verdict.injected), ({"alice", "carol"}, {"eve"}))
+        self.alice.changed(late, 10, event("expelled", "carol"))
+        self.assertEqual(self.alice.look(late).injected, {"carol", "eve"})
 
     def test_a_removed_member_comes_back_by_a_fresh_invitation_only(self) -> None:
         """Not by being known, not by the old one; after the fresh one all is as before."""
@@ -80,11 +93,11 @@ class Remembering(SynchronousTestCase):
         state = self.join(opened(self.alice), self.alice, "bob", version=5)
         for kind in ("left", "expelled", "declined"):
             self.assertIn("bob", self.alice.look(state).confirmed)
-            self.alice.changed(ULID, 9, event(kind, "bob"))
+            self.alice.changed(state, 9, event(kind, "bob"))
             self.assertEqual(self.alice.look(state).injected, {"bob"})
             state = self.join(state, self.alice, "bob", version=9)
             self.assertIn("bob", self.alice.look(state).confirmed)
-            self.alice.changed(ULID, 8, event("joined", "bob"))
+            self.alice.changed(state, 8, event("joined", "bob"))
             state = self.join(state, self.alice, "bob", version=5)
 
     def test_the_server_cannot_give_the_room_another_owner_later(self) -> None:
@@ -132,7 +145,7 @@ class Remembering(SynchronousTestCase):
         self.assertEqual(self.bob.look(state).injected, {"dave"})
         self.bob.handed_over(ULID, ["Dave"])
         self.assertEqual(self.bob.look(state).injected, set())
-        self.bob.changed(ULID, 9, event("left", "dave"))
+        self.bob.changed(state, 9, event("left", "dave"))
         self.bob.handed_over(ULID, ["dave"])
         self.assertEqual(self.bob.look(state).injected, {"dave"})
         self.assertEqual(self.bob.known(ULID), ["alice", "bob"])
