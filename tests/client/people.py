@@ -44,6 +44,8 @@ class Person:
     device: int
     store: Any = field(factory=lambda: MemoryStore(durable=True))
     interactive: bool = True
+    skew: float = 0.0
+    """Seconds by which its clock is ahead of the server's."""
     lie: Change = lambda line: line
     core: ClientCore = field(init=False)
     connection: _Connection | None = field(init=False, default=None)
@@ -64,9 +66,10 @@ class Person:
         """A new process on the same store."""
         self.broken = self._working = False
         self._stop_looking()
-        self.core = ClientCore(
-            self.server.time.seconds, self._random.randbytes, interactive=self.interactive, store=self.store
-        )
+        self.core = ClientCore(self._seconds, self._random.randbytes, interactive=self.interactive, store=self.store)
+
+    def _seconds(self) -> float:
+        return self.server.time.seconds() + self.skew
 
     async def arrive(self, *, password: bool = False) -> Person:
         """Connect, register or log in, and wait until nothing is left to do."""
