@@ -43,8 +43,8 @@ class Hearing:
                 self._world.meet(said.sender)
                 self._mail.inbox.receive(said)
             case wire.Behind():
-                self._privacy.fell_behind()  # keys first, then messages
-                self._mail.inbox.catch_up()
+                if self._privacy.fell_behind():  # keys first, then messages
+                    self._mail.inbox.catch_up()
             case wire.InboxItem():
                 self._privacy.receive(said)
             case wire.KeysChanged():

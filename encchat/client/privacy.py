@@ -182,10 +182,11 @@ class Privacy:
             self.machine.look()
             self.busy = True
 
-    def fell_behind(self) -> None:
-        """The server has left out some of what it says unasked."""
+    def fell_behind(self) -> bool:
+        """The server has left out some of what it says unasked; False: before `start`, which asks for all of it."""
         if self.machine is not None and self._online:
             self.machine.fell_behind()
+        return self._online
 
     def keys_changed(self, user: str) -> None:
         """Somebody's identity or devices are others."""

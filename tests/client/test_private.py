@@ -14,7 +14,7 @@ from encchat.client.store import Changes, MemoryStore
 from encchat.envelopes import split_megolm
 from encchat.errors import StoreError
 from encchat.limits import MAX_KEY_LOOKS, ROTATE_AFTER_SECONDS
-from tests.client.people import PeopleTestCase, Person
+from tests.client.people import Change, PeopleTestCase, Person
 from tests.server.harness import Line
 
 
@@ -217,6 +217,35 @@ class HeldBack(PeopleTestCase):
         bob.die()
         bob.pump()
         self.assertEqual(len(bob.seen(events.Undecryptable)), 1)
+
+    async def test_who_is_behind_before_the_login_is_through_reads_all_the_same(self) -> None:
+        """Nothing is opened before the keys are there."""
+        alice, bob = await self.people("alice", "bob")
+        alice.type("/msg bob before")
+        await bob.reads("before")
+        bob.leave()
+        alice.type("/msg bob hello")
+        await alice.settled()
+        bob.die()
+        bob.lie = self.behind_first(bob)
+        await bob.arrive()
+        await bob.reads("hello")
+
+    def behind_first(self, bob: Person) -> Change:
+        """A server that says so right behind the login's answer."""
+
+        def lie(line: Line) -> Line | None:
+            said = line.get("result") or {}
+            if said.get("type") == "logged_in":
+                bob.lie = Liar()
+                bob.heard(line)
+                bob.heard({"type": "behind"})
+                sent = [one["type"] for one in bob.sent]
+                self.assertNotIn("conversations", sent[len(sent) - sent[::-1].index("login_device") :])
+                return None
+            return line
+
+        return lie
 
 
 class LyingServers(PeopleTestCase):

@@ -72,6 +72,7 @@ class Device:
     phrases: dict[str, str] = field(init=False, factory=dict)
     """The recovery phrases of all accounts, on paper."""
     _lacks_key: bool = field(init=False, default=False)
+    _in_vain: bool = field(init=False, default=False)
     _asking_again: bool = field(init=False, default=False)
     _working: bool = field(init=False, default=False)
     _looking: bool = field(init=False, default=False)
@@ -237,7 +238,9 @@ class Device:
             elif isinstance(event, events.Warned) and event.code == "unvouched":
                 self._lacks_key = True
             elif isinstance(event, events.Warned) and event.code == "vouched":
-                self._lacks_key = False
+                self._lacks_key = self._in_vain = False
+            elif isinstance(event, events.Warned) and event.code == "recovery":
+                self._in_vain = True  # the other device has not put anything there yet: typed again, some seconds later
         if self._lacks_key and self.ready and self.user in self.phrases:
             self._lacks_key = False
             core.typed(f"/recover {self.phrases[self.user]}")
@@ -260,6 +263,7 @@ class Device:
     def _look(self, core: ClientCore) -> None:
         """As the client's runner does every few seconds."""
         if core is self.core and self.clock is not None:
+            self._lacks_key, self._in_vain = self._lacks_key or self._in_vain, False
             core.look()
             self._guarded(lambda: self._pump(core))
         if core is self.core and self.clock is not None:
