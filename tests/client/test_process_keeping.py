@@ -143,21 +143,25 @@ class Keeping(TestCase):
         self.assertEqual(await self.texts(third, "@bob"), ["hello"])
 
     async def test_without_the_password_nothing_is_kept_and_nothing_lost(self) -> None:
-        """The device logs in by its key; what came meanwhile comes again to whoever can keep it."""
+        """The device logs in by its key; what came meanwhile comes again to whoever can keep it, and can be read there."""
         server = await start_server(self, "--registration", "open")
         home = directory(self)
         alice, bob = await self.here(server, "alice"), await self.here(server, "bob", home)
+        await bob.wait_for("recovery")
         await self.leaves(bob)
-        alice.type("/msg bob hello")
-        await alice.wait_for("sent")
+        alice.type("/all hello everybody", "/msg bob hello")
+        for _ in range(2):
+            await alice.wait_for("sent")
         for environ, word in (({}, "without the password"), ({"ENCCHAT_PASSWORD": "wrong horse"}, "does not open")):
             locked = await self.here(server, "bob", home, environ)
-            await locked.wait_for("message", text="hello")
+            await locked.wait_for("message", text="hello everybody")
+            await locked.wait_for("undecryptable", reason="locked")
             notices = [line["text"] for line in locked.seen if line["event"] == "notice"]
             self.assertEqual([word in text for text in notices], [True])
             await self.leaves(locked)
         bob = await self.here(server, "bob", home)
-        await bob.wait_for("message", text="hello", missed=True)
+        for text in ("hello everybody", "hello"):
+            await bob.wait_for("message", text=text, missed=True)
 
     async def test_history_and_search_answer_from_what_is_kept(self) -> None:
         """Also without a connection; as events no program takes for new messages."""
