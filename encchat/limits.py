@@ -249,6 +249,9 @@ LOG_LINES_AT_ONCE: Final = 10.0
 LOG_LINES_PER_SECOND: Final = 1.0
 """The same a second, sustained; such a line says how many events it stands for."""
 
+COLLECT_AFTER: Final = 20_000
+"""New objects after which the server's garbage collector looks for cycles among them: about a millisecond's work."""
+
 # Keys, inboxes and rooms -----------------------------------------------------------------------
 MAX_KEY_FIELD: Final = 2_048
 """Characters of a public key or signature in base64: an RSA key of 8,192 bits, or a DSA key of 3,072, fits."""

@@ -1,10 +1,14 @@
-"""Values the store keeps and the chat works with. Times are milliseconds since 1970 UTC."""
+"""Values the store keeps and the chat works with. Times are milliseconds since 1970 UTC.
+
+What is made for every message is a `msgspec.Struct`: making one costs a fifth of what a frozen attrs class costs.
+"""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
 from attrs import frozen
+from msgspec import Struct
 
 from encchat.wire import Kind, Role
 
@@ -37,8 +41,7 @@ class Device:
     last_seen: int | None = None
 
 
-@frozen
-class NewMessage:
+class NewMessage(Struct, frozen=True):
     """A message on its way into the store; ``conversation`` is the store's key of it (`conversation_key`)."""
 
     conversation: str
@@ -50,8 +53,7 @@ class NewMessage:
     scheme: str
 
 
-@frozen
-class Stored:
+class Stored(Struct, frozen=True):
     """Where a message came to rest; ``duplicate``: this ULID was stored before, under the same seq and time."""
 
     seq: int
@@ -64,8 +66,9 @@ LOBBY_KEY: Final = "lobby"
 
 def direct_key(one: Account, other: Account) -> str:
     """The store's key of the direct conversation of two accounts, whoever writes."""
-    low, high = sorted((one.id, other.id))
-    return f"direct:{low}:{high}"
+    if one.id < other.id:
+        return f"direct:{one.id}:{other.id}"
+    return f"direct:{other.id}:{one.id}"
 
 
 @frozen

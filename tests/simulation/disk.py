@@ -11,7 +11,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import define, field
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -68,7 +69,7 @@ class SlowStore:
         """`IStore.append`."""
         stored = message
         if self.lie == "forgets-ulids":
-            stored = evolve(message, ulid=f"0{self._random.getrandbits(100):025X}"[:26])
+            stored = replace(message, ulid=f"0{self._random.getrandbits(100):025X}"[:26])
 
         def commit(job: _Job) -> None:
             def keep(outcome: Stored | StoreError) -> None:

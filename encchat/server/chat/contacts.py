@@ -19,7 +19,7 @@ class Contacts:
 
     def add(self, one: str, other: str) -> None:
         """The two are contacts; nobody is one's own."""
-        if one != other:
+        if one != other and other not in self._of.get(one, ()):
             self._of.setdefault(one, set()).add(other)
             self._of.setdefault(other, set()).add(one)
 

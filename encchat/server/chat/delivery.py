@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from attrs import frozen
+from msgspec import Struct
 
 from encchat.wire import ServerLine
 
 
-@frozen
-class Delivery:
+class Delivery(Struct, frozen=True):
     """``event`` for every device of the accounts named in ``to`` (as registered); None means everybody."""
 
     to: Collection[str] | None

@@ -8,6 +8,7 @@ from attrs import define, field
 
 from encchat.errors import ForbiddenError, UnknownConversationError
 from encchat.names import folded
+from encchat.server.chat.routes import Route
 from encchat.server.membership import RoomHead
 from encchat.server.model import Account
 from encchat.wire import MemberRole
@@ -43,6 +44,11 @@ class Room:
     audience: dict[str, None] = field(factory=dict)
     unsure: bool = False
     """A change was not stored: what is stored is being read again."""
+    route: Route = field(init=False)
+    """The way of every message into it."""
+
+    def __attrs_post_init__(self) -> None:
+        self.route = Route(key=self.head.key, kind="room", to=self.audience.keys(), theirs=self.name, ours=self.name)
 
     @property
     def name(self) -> str:

@@ -75,7 +75,7 @@ class Rooms:
         """The way of a message into the room; `UnknownConversationError` unless ``sender`` is in it."""
         room = self.find(name)
         room.seat_of(sender)
-        return room, Route(key=room.head.key, kind="room", to=room.audience.keys(), theirs=room.name, ours=room.name)
+        return room, room.route
 
     def companions(self, name: str) -> set[str]:
         """Everybody here who shares a room with ``name``, by name as registered; not oneself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from attrs import frozen
+from msgspec import Struct
 
 from encchat.names import LOBBY
 from encchat.server.chat.delivery import Delivery
@@ -12,8 +12,7 @@ from encchat.server.model import LOBBY_KEY, Account, NewMessage, Stored, direct_
 from encchat.wire import Kind, Message
 
 
-@frozen
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """One conversation, seen from one sender.
 
     ``key`` is the store's name of it, ``to`` the accounts that receive (None: everybody; of a room those that are

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
+from msgspec import Struct
 from twisted.internet import defer
 from twisted.python.failure import Failure
 
@@ -37,19 +39,17 @@ class Job(Protocol):
         """What tells the asker that it was not done."""
 
 
-@frozen
-class AppendJob:
-    """One message."""
+class AppendJob(Struct, frozen=True):
+    """One message; a Struct for the reason in `encchat.server.model`."""
 
     message: NewMessage
     done: Done
 
     def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
-        done, stored = self.done, appender.append(self.message)
-        return lambda: done(stored)
+        return partial(self.done, appender.append(self.message))
 
     def refusal(self, error: StoreError) -> Answer:
-        return lambda: self.done(error)
+        return partial(self.done, error)
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,7 @@ from zope.interface import implementer
 
 from encchat.errors import StoreError
 from encchat.limits import MAX_STORE_BACKLOG
-from encchat.server.model import NewMessage
+from encchat.server.model import NewMessage, Stored
 from encchat.server.store import database
 from encchat.server.store.database import connect
 from encchat.server.store.interface import Done, IStore
@@ -125,15 +126,14 @@ class SqliteStore(SqlStore):
     def append(self, message: NewMessage, done: Done) -> None:
         size = len(message.body) + ROW_OVERHEAD
         if size > self._free:
-            self._soon(lambda: done(StoreError("the store is behind: try again")))
+            self._soon(partial(done, StoreError("the store is behind: try again")))
             return
         self._free -= size
+        self._submit(AppendJob(message, partial(self._settled, size, done)))
 
-        def settled(outcome: Any) -> None:
-            self._free += size
-            done(outcome)
-
-        self._submit(AppendJob(message, settled))
+    def _settled(self, size: int, done: Done, outcome: Stored | StoreError) -> None:
+        self._free += size
+        done(outcome)
 
     # All of it
     def backup(self, path: str | Path) -> defer.Deferred[None]:
