@@ -139,7 +139,17 @@ class Login:
         """Keep the identity key, sealed under the recovery phrase, for devices of later."""
         entry = self._own.entry()
         if entry is not None:
-            self._ask(wire.PutBackup, _ignored, entries=[entry])
+            self._own.backup_due = True
+            self._ask(wire.PutBackup, self._backed_up, entries=[entry])
+
+    def _backed_up(self, answer: wire.Ok | wire.Error) -> None:
+        if isinstance(answer, wire.Ok):
+            self._own.backup_due = False
+
+    def look_at_backup(self) -> None:
+        """Try again to keep the identity key, if the server has not taken it yet: nothing else opens the phrase."""
+        if self._own.backup_due:
+            self.put_backup()
 
     # This device's keys --------------------------------------------------------------------------
     def upload(self, rounds: int = UPLOAD_ROUNDS) -> None:
@@ -267,10 +277,6 @@ def _fetched(
         then(error)
     else:
         then(exported)
-
-
-def _ignored(answer: wire.Ok | wire.Error) -> None:
-    """The next start, or the next change, tries again."""
 
 
 _STORE_RESTORED: Final = (

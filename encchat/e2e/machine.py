@@ -57,7 +57,15 @@ from encchat.e2e.renewing import Renewals
 from encchat.e2e.schemes import default_schemes
 from encchat.e2e.trust import TrustStore
 from encchat.envelopes import MEGOLM, OLM
-from encchat.errors import EncchatError, NotPreparedError, RecoveryError, UndecryptableError, UsageError
+from encchat.errors import (
+    EncchatError,
+    KeyChangedError,
+    NotPreparedError,
+    RecoveryError,
+    UndecryptableError,
+    UntrustedError,
+    UsageError,
+)
 from encchat.names import folded
 
 LookUp = Callable[[str], Conversation | None]
@@ -168,6 +176,7 @@ class Machine:
         if self._login.state == "ready":
             self._arrivals.look()
             self._post.resend()
+            self._login.look_at_backup()
 
     def fell_behind(self) -> None:
         """The server has not pushed everything: the inbox is read again."""
@@ -368,6 +377,14 @@ class Machine:
     def device_of(self, user: str, device: str) -> Device | None:
         """`encchat.e2e.interfaces.Host`."""
         return self._lists.find(user, device)
+
+    def may_give(self, user: str) -> bool:
+        """`encchat.e2e.interfaces.Host`."""
+        try:
+            self._trust.check([user] if folded(user) != folded(self.user) else [])
+        except (KeyChangedError, UntrustedError):
+            return False
+        return True
 
     def conversation(self, id: str) -> Conversation | None:
         """`encchat.e2e.interfaces.Host`."""

@@ -27,6 +27,7 @@ _KIND: Final = "identity"
 _PRIVATE: Final = "private"
 _NEXT: Final = "next"
 _BACKUP: Final = "backup"
+_DUE: Final = "backup-due"
 _CODE_BYTES: Final = 10
 
 ENTRY: Final = ("identity", "")
@@ -63,15 +64,26 @@ class Own:
         self.identity = None if private is None else IdentityKey.load(private)
         self.backup = None if secret is None else Backup(user, secret)
 
+    @property
+    def backup_due(self) -> bool:
+        """Whether the server may not have the identity key, sealed under the recovery phrase; outlives the process."""
+        return self._keep.get(_KIND, _DUE) is not None
+
+    @backup_due.setter
+    def backup_due(self, due: bool) -> None:
+        if due != self.backup_due:
+            self._keep.put(_KIND, _DUE, b"1" if due else None)
+
     def make(self) -> None:
         """The account's first key."""
         self._put(IdentityKey.make("ed25519", self._random), Backup.make(self.user, self._random))
+        self.backup_due = True
         self.pin([])
 
     def give_up(self) -> None:
         """The key that was made here is not the account's: another device was first."""
         self.identity = self.backup = None
-        for name in (_PRIVATE, _BACKUP, _NEXT):
+        for name in (_PRIVATE, _BACKUP, _NEXT, _DUE):
             self._keep.put(_KIND, name, None)
 
     def lapse(self) -> None:

@@ -91,6 +91,21 @@ class Reading(Case):
         self.alice.run()
         self.opens(said)
 
+    def test_a_recovery_phrase_whose_backup_was_refused_for_a_while_opens_it_later(self) -> None:
+        """Also if the process has ended meanwhile."""
+        for crash in (False, True):
+            user = f"carol{crash:d}"
+            self.directory.refused[wire.PutBackup] = REFUSED
+            carol = self.client(user, "C1")
+            del self.directory.refused[wire.PutBackup]
+            if crash:
+                carol.boot()
+                carol.start()
+            carol.machine.look()
+            carol.run()
+            second = self.second(carol, "C2")
+            self.assertTrue(second.machine.vouched)
+
     def test_a_device_is_in_a_conversation_with_oneself_once(self) -> None:
         """No key is shared twice with it."""
         second = self.second(self.alice, "A2")
