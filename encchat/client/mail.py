@@ -153,7 +153,8 @@ class Mail:
     def _waited(self, message: StoredMessage) -> StoredMessage | None:
         """A message of this account has come from the server; as it is kept, if it is one that waits here."""
         pending = self._outbox.get(message.ulid)
-        if pending is None:
+        # A ULID proves nothing: the server may show what waits here as said elsewhere, where it was never sent.
+        if pending is None or folded(pending.message.conversation) != folded(message.conversation):
             return None
         sent = wire.Sent(ulid=message.ulid, conversation=message.conversation, seq=message.seq, time=message.time)
         if pending.scheme != message.scheme:  # accepted from an earlier process, or connection

@@ -281,6 +281,18 @@ class Own(SynchronousTestCase):
         table.refuse("send", "internal", "the disk is full")
         self.assertEqual((table.texts(events.Error), table.core.unaccepted, shown(table)), ([], 0, []))
 
+    def test_a_waiting_message_shown_in_another_conversation_goes_on_waiting(self) -> None:
+        """Whatever the server says is said there under its ULID: it counts as accepted only where it was sent to."""
+        table = ready()
+        table.type("hello")
+        ulid = table.sent[0]["ulid"]
+        table.say(said(1, "@bob", sender="alice", ulid=ulid))
+        self.assertEqual(
+            (table.core.unaccepted, table.shown.count(events.Sent(ulid=ulid, conversation="@bob", seq=1))), (1, 0)
+        )
+        table.say(said(1, "LOBBY", sender="alice", ulid=ulid))
+        self.assertEqual(table.core.unaccepted, 0)
+
     def test_an_own_message_kept_ahead_of_the_cursor_is_known_after_a_restart(self) -> None:
         """It is not taken for another device's."""
         store = MemoryStore(durable=True)
