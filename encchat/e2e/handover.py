@@ -170,6 +170,8 @@ class Handover:
         where = self.host.conversation(queued.conversation)
         if where is None or folded(queued.user) not in {folded(name) for name in where.members}:
             return where is not None
+        if not self.host.may_give(queued.user):
+            return False  # it waits until a person has verified or accepted the key, as a message would
         devices = [each for each in self.host.devices_of(where) if folded(each.user) == folded(queued.user)]
         if not devices:
             self._learn(where, queued.user)

@@ -224,6 +224,9 @@ class Host(Protocol):
     def device_of(self, user: str, device: str) -> Device | None:
         """That device, if it is known and vouched for."""
 
+    def may_give(self, user: str) -> bool:
+        """Whether ``user`` may be given keys under the policy of trust, as it may be sent messages."""
+
     def conversation(self, id: str) -> Conversation | None:
         """The conversation of that id as it is now; None if this account is not in it."""
 

@@ -5,7 +5,7 @@ seconds pass before the device that owns the session, and this account's other d
 longer. An answer counts only from those, for what was asked. Whoever is asked gives its own session's key to a device
 it was shared with, from the index it was shared at, as long as the conversation still has that device in it; a device
 that was to get the key of the session in use, and did not, gets it from now on; one's own devices get whatever is
-here. Everybody else is told no. The same key goes to the same device only so often.
+here. Everybody else is told no, and so is who may not be written to under the policy of trust. The same key goes to the same device only so often.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _KIND: Final = "megolm-missing"
 _WORDS: Final = {
     "not-a-member": "it says that you were not in the conversation any more when it was asked",
     "not-for-you": "it says that the key was never for this device, which came into the conversation later",
+    "untrusted": "its owner writes to nobody whose key was not verified, yours among them",
     "gone": "it does not have the key any more",
 }
 
@@ -138,6 +139,8 @@ class Repair:
         session = Session.of(request.user, request.device, request.session)
         if sender not in self.host.devices_of(where):
             return Answer(session=session.id, refused="not-a-member")
+        if not self.host.may_give(sender.user):
+            return Answer(session=session.id, refused="untrusted")
         if folded(sender.user) == folded(self.host.user):
             known = self.inbound.get(session)
             held = self.inbound.held(session) if known and known.conversation == where.id else None

@@ -125,6 +125,7 @@ class TestHost:
     renewed: list[Device] = field(factory=list)
     learned: list[str] = field(factory=list)
     resumed: list[EncchatError | None] = field(factory=list)
+    distrusted: set[str] = field(factory=set)
     rsa: str = ""
     identity: IdentityKey | None = None
     backup: Backup | None = None
@@ -166,6 +167,9 @@ class TestHost:
         wanted = (folded(user), device)
         found = (host.me for host in self.world.hosts if (folded(host.user), host.device) == wanted)
         return next((each for each in found if each not in self.world.revoked), None)
+
+    def may_give(self, user: str) -> bool:
+        return folded(user) not in self.distrusted
 
     def conversation(self, id: str) -> Conversation | None:
         return self.world.conversation() if id == ROOM and self.user in self.world.members else None

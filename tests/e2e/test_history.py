@@ -112,6 +112,16 @@ class Handovers(Case):
         self.assertEqual(self.refused(carol, before), "broken")
         self.assertEqual(carol.open(self.hear(self.bob, "after")), "after")
 
+    def test_who_may_not_be_written_to_is_handed_no_history(self) -> None:
+        """It waits, as a message would, until the new member's key is verified or accepted."""
+        said, carol = self.invite("all")
+        self.alice.distrusted.add("carol")
+        self.hand_over()
+        self.assertEqual((self.history_letters(), self.refused(carol, said[0])), ([], "no-key"))
+        self.alice.distrusted.clear()
+        self.world.work()
+        self.assertEqual(carol.open(said[0]), "one")
+
     def test_a_history_with_a_wrong_signature_is_not_taken(self) -> None:
         """Not the inviter's, or for another device."""
         said, carol = self.invite("all")

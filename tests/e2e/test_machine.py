@@ -507,6 +507,16 @@ class Lies(Case):
         opened = self.alice.read(self.alice.direct("bob"), said)
         self.assertEqual((opened.text, opened.trust), ("it is me", "changed"))
 
+    def test_keys_are_given_to_those_only_who_may_be_written_to(self) -> None:
+        """Under each policy what sending would say; oneself always."""
+        may = self.alice.machine.may_give
+        self.alice.say(self.alice.direct("bob"), "hello")
+        self.assertEqual((may("Bob"), may("alice")), (True, True))
+        self.alice.machine.set_policy("verified-only")
+        self.assertEqual((may("Bob"), may("alice")), (False, True))
+        self.alice.machine.verified("bob")
+        self.assertTrue(may("bob"))
+
     def test_the_policy_always_writes_to_changed_keys(self) -> None:
         """And the policy ``verified-only`` to none that nobody has verified."""
         self.talk(self.alice, self.bob)

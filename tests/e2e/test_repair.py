@@ -198,6 +198,16 @@ class Repairs(Case):
         self.assertEqual([each.refused for each in self.answers(self.alice)], ["not-a-member"])
         self.assertEqual([each.held for each in self.answers(self.alice)], [None])
 
+    def test_who_may_not_be_written_to_is_given_no_key(self) -> None:
+        """The policy of trust counts for answers as for messages; once it is satisfied, the key is given."""
+        said = self.lost()
+        self.alice.distrusted.add("bob")
+        self.ask(self.bob, said)
+        self.assertEqual([each.refused for each in self.answers(self.alice)], ["untrusted"])
+        self.alice.distrusted.clear()
+        self.ask(self.bob, said)
+        self.assertIsNotNone(self.answers(self.alice)[-1].held)
+
     def test_a_revoked_device_is_given_nothing(self) -> None:
         """Its account is still there."""
         said = self.lost()
