@@ -106,14 +106,16 @@ class Checker(SynchronousTestCase):
 def without_keys(device: Device) -> list[events.ScreenEvent]:
     """What it showed; the keys of ratchets come from the system's randomness, whatever the seed."""
     shown = [event for event in device.shown if not isinstance(event, events.Warned)]
-    return [event if not isinstance(event, events.Recovery) else events.Recovery(phrase="") for event in shown]
+    shown = [event if not isinstance(event, events.Recovery) else events.Recovery(phrase="") for event in shown]
+    # Keys that come back out of the backup come in the order of names that are made of keys.
+    return sorted(shown, key=lambda event: getattr(event, "conversation", ""))
 
 
 class Replay(SynchronousTestCase):
     """A seed is a world."""
 
     def test_a_seed_replays_exactly(self) -> None:
-        """Every event on every screen, with its time, is the same again, but for what is made of keys."""
+        """Every event on every screen, with its time, is the same again in its conversation, but for what is made of keys."""
         for seed in range(5):
             first, second = World(seed), World(seed)
             self.assertEqual(first.run(), second.run())
