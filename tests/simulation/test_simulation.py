@@ -115,7 +115,7 @@ class Replay(SynchronousTestCase):
     """A seed is a world."""
 
     def test_a_seed_replays_exactly(self) -> None:
-        """Every event on every screen, with its time, is the same again in its conversation, but for what is made of keys."""
+        """Every event on every screen, with its time, is the same again, but for what is made of keys."""
         for seed in range(5):
             first, second = World(seed), World(seed)
             self.assertEqual(first.run(), second.run())
