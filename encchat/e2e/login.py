@@ -228,7 +228,7 @@ class Login:
 
     def tell_unvouched(self) -> None:
         """Say what to do on a device that lacks the identity key."""
-        self._tell(Unvouched(_UNVOUCHED.format(approval(self.mine))))
+        self._tell(Unvouched(_UNVOUCHED.format(approval(self.mine, self._own.secret))))
 
     def _catch_up(self, published: Sequence[wire.Identity], then: Callable[[], None]) -> None:
         """Another device has made a new identity key: the backup has it, and that device sends it."""

@@ -6,9 +6,11 @@ is to follow is kept beside the one in force until the server has published it.
 
 from __future__ import annotations
 
+import hmac
 from base64 import b32encode
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from hmac import compare_digest
 from typing import Final
 
 import msgspec
@@ -29,16 +31,23 @@ _NEXT: Final = "next"
 _BACKUP: Final = "backup"
 _DUE: Final = "backup-due"
 _CODE_BYTES: Final = 10
+_WORD: Final = "approval"
+_SECRET_BYTES: Final = 5
+_GROUP: Final = 4
 
 ENTRY: Final = ("identity", "")
 """Kind and name of the backup's entry that holds the identity key."""
 
 
 class Bundle(Struct, frozen=True, array_like=True):
-    """What one device of the account hands another: the identity key (`IdentityKey.export`), the backup's secret."""
+    """What one device of the account hands another: the identity key (`IdentityKey.export`), the backup's secret.
+
+    ``proof``: an HMAC of both, by what stands in the code that the other device shows, which the server never sees.
+    """
 
     identity: bytes
     backup: bytes
+    proof: bytes = b""
 
 
 class _Next(Struct, frozen=True, array_like=True):
@@ -146,19 +155,39 @@ class Own:
             raise IdentityMissingError("this device does not have the account's identity key")
         return self.identity
 
-    def bundle(self) -> bytes:
-        """For another device of the account."""
-        secret = b"" if self.backup is None else self.backup.secret
-        return msgspec.msgpack.encode(Bundle(self.required.export(), secret))
+    @property
+    def secret(self) -> str:
+        """The part of this device's code that only who reads its screen knows; the same until the identity key comes.
+
+        Whoever holds 40 bits of it by chance has guessed one of 10^12, each guess a parcel.
+        """
+        kept = self._keep.get(_KIND, _WORD)
+        if kept is None:
+            kept = b32encode(self._random(_SECRET_BYTES))
+            self._keep.put(_KIND, _WORD, kept)
+        return kept.decode("ascii")
+
+    def bundle(self, secret: str = "") -> bytes:
+        """For another device of the account; ``secret`` out of its code if it has never had the identity key."""
+        backup = b"" if self.backup is None else self.backup.secret
+        bundle = Bundle(self.required.export(), backup)
+        return msgspec.msgpack.encode(msgspec.structs.replace(bundle, proof=_proof(secret, bundle)))
 
     def take_bundle(self, data: bytes, published: Sequence[wire.Identity]) -> None:
-        """From another device; `RecoveryError` unless it holds the key that is published last."""
+        """From another device; `RecoveryError` unless it holds the key that is published last.
+
+        A device that has never had the account's key knows its other devices by the server's word alone: it takes one
+        only from who was told its code.
+        """
         try:
             bundle = msgspec.msgpack.decode(data, type=Bundle)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise RecoveryError("what the other device sent is no identity key") from None
         if len(bundle.backup) not in (0, ENTROPY_BYTES):
             raise RecoveryError("what the other device sent is no key of a backup")
+        known = self._trust.state(self.user) == "verified"
+        if not known and not compare_digest(bundle.proof, _proof(self.secret, bundle)):
+            raise RecoveryError(_UNPROVEN)
         self.adopt(bundle.identity, Backup(self.user, bundle.backup) if bundle.backup else None, published)
 
     def adopt(self, exported: bytes, backup: Backup | None, published: Sequence[wire.Identity]) -> None:
@@ -167,6 +196,7 @@ class Own:
         if not published or not same_key(published[-1], key.public):
             raise RecoveryError("that is not the identity key the server publishes for this account")
         self._put(key, backup or self.backup)
+        self._keep.put(_KIND, _WORD, None)
         self._trust.own(self.user, published[-1], published)
 
     def entry(self) -> wire.BackupEntry | None:
@@ -186,8 +216,25 @@ class Own:
             self._keep.put(_KIND, _BACKUP, backup.secret)
 
 
-def approval(keys: wire.DeviceKeys) -> str:
-    """What is typed to approve a device: its id and 80 bits over its keys, which nobody else's keys have."""
-    fields = (keys.user.casefold(), keys.device, keys.curve25519, keys.ed25519)
-    code = b32encode(sha256(statements.statement("approve device", *fields)).digest()[:_CODE_BYTES]).decode("ascii")
-    return "-".join((keys.device, *(code[start : start + 4] for start in range(0, len(code), 4))))
+def approval(keys: wire.DeviceKeys, secret: str) -> str:
+    """What is typed to approve a device: its id, its secret, and 80 bits over its keys, which no other keys have."""
+    fields = (keys.user.casefold(), keys.device, keys.curve25519, keys.ed25519, secret)
+    digest = sha256(statements.statement("approve device", *fields)).digest()[:_CODE_BYTES]
+    code = secret + b32encode(digest).decode("ascii")
+    return "-".join((keys.device, *(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))))
+
+
+def secret_of(code: str) -> str:
+    """The secret in what `approval` gave, as it was typed; of anything else, anything."""
+    return "".join(code.upper().split("-")[1 : 1 + _SECRET_BYTES * 8 // 5 // _GROUP])
+
+
+def _proof(secret: str, bundle: Bundle) -> bytes:
+    said = statements.statement("approved", bundle.identity, bundle.backup)
+    return hmac.digest(secret.encode("ascii", "replace"), said, "sha256")
+
+
+_UNPROVEN: Final = (
+    "a device that does not know the code shown here has handed over an identity key: it was not taken; if you have not"
+    " just typed another code at a device of yours, whoever runs the server pretends to be you"
+)

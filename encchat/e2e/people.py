@@ -15,7 +15,7 @@ from encchat.e2e.devices import DeviceLists
 from encchat.e2e.identity import IdentityKey
 from encchat.e2e.interfaces import Ask, Conversation, Device, Policy, Tell, Verification, Warned
 from encchat.e2e.login import Login
-from encchat.e2e.own import Own, approval
+from encchat.e2e.own import Own, approval, secret_of
 from encchat.e2e.recovery import Backup
 from encchat.e2e.refusals import error_of
 from encchat.e2e.sas import Party
@@ -211,10 +211,11 @@ class People:
         )
         if found is None:
             return UnknownDeviceError(f"no device {id} of yours waits for it: look at /devices")
-        if approval(found).upper() != code.upper():
+        secret = secret_of(code)
+        if approval(found, secret).upper() != code.upper():
             return UsageError("the code is not that of the device's keys as the server shows them: compare it again")
         device = Device(found.user, found.device, found.curve25519, found.ed25519, found.rsa)
-        self._send(self._direct(self._own.user), [device], IDENTITY, self._own.bundle())
+        self._send(self._direct(self._own.user), [device], IDENTITY, self._own.bundle(secret))
         self._tell(Warned("approved", f"the identity key goes to device {device.device}"))
         return None
 

@@ -5,7 +5,8 @@ seconds pass before the device that owns the session, and this account's other d
 longer. An answer counts only from those, for what was asked. Whoever is asked gives its own session's key to a device
 it was shared with, from the index it was shared at, as long as the conversation still has that device in it; a device
 that was to get the key of the session in use, and did not, gets it from now on; one's own devices get whatever is
-here. Everybody else is told no, and so is who may not be written to under the policy of trust. The same key goes to the same device only so often.
+here. Everybody else is told no, and so is who may not be written to under the policy of trust.
+The same key goes to the same device only so often.
 """
 
 from __future__ import annotations

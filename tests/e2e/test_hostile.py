@@ -119,7 +119,8 @@ class Bundles(SynchronousTestCase):
 
     def setUp(self) -> None:
         kept = Kept()
-        self.own = Own(kept, seeded(), TrustStore(kept), "alice")
+        self.trust = TrustStore(kept)
+        self.own = Own(kept, seeded(), self.trust, "alice")
         self.published = [identity("alice").public]
 
     @given(st.one_of(st.binary(max_size=100), st.just(b"\x92" + b"\x91" * 20_000 + b"\xc0")))
@@ -127,8 +128,25 @@ class Bundles(SynchronousTestCase):
         """However they are nested."""
         self.assertRaises(RecoveryError, self.own.take_bundle, data, self.published)
 
+    def test_a_new_device_takes_an_identity_key_only_from_who_knows_its_code(self) -> None:
+        """The server can publish a key and devices of its own as the account's; it never sees the code."""
+        kept = Kept()
+        theirs = Own(kept, seeded(1), TrustStore(kept), "alice")
+        theirs.make()
+        published = [theirs.required.public]
+        self.trust.seen("alice", published)
+        secret = self.own.secret
+        other = "A" * len(secret) if secret[0] != "A" else "B" * len(secret)
+        for bundle in (theirs.bundle(), theirs.bundle(other), _packed(Bundle(theirs.required.export(), b""))):
+            self.assertRaises(RecoveryError, self.own.take_bundle, bundle, published)
+        self.assertIsNone(self.own.identity)
+        self.own.take_bundle(theirs.bundle(secret), published)
+        self.assertIsNotNone(self.own.identity)
+        self.assertNotEqual(self.own.secret, secret)
+
     def test_a_backup_key_of_another_length_is_refused(self) -> None:
         """It could never be shown as words."""
+        self.trust.own("alice", self.published[0], self.published)
         for size, good in ((0, True), (15, False), (16, True), (17, False)):
             bundle = _packed(Bundle(identity("alice").export(), bytes(size)))
             if good:

@@ -6,7 +6,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import envelopes, limits, wire
-from encchat.e2e.interfaces import Content, IdentityChanged, Recovery, Unvouched, Verification, Warned
+from encchat.e2e.interfaces import Content, Device, IdentityChanged, Recovery, Unvouched, Verification, Warned
 from encchat.errors import (
     IdentityMissingError,
     KeyChangedError,
@@ -368,6 +368,22 @@ class Devices(Case):
         self.bob.run()
         self.assertIsNone(bob2.prepared(bob2.direct("alice")))
         self.assertEqual(bob2.read(bob2.direct("alice"), said).text, "before")
+
+    def test_server_hands_a_new_device_an_identity_key_of_its_own(self) -> None:
+        """It shows the new device a key and a device as the account's: that one was never told the code."""
+        mallory = self.client("mallory", "M1")
+        fake = mallory.machine.identity
+        if fake is None:
+            self.fail("mallory has no identity key")
+        evil = mallory.machine._keys.device_keys("bob", "EVIL", fake)
+        lied = {"identities": [fake.public], "devices": [evil]}
+        self.directory.lie = lambda keys: msgspec.structs.replace(keys, **lied) if keys.user == "bob" else keys
+        bob2 = self.client("bob", "B2")
+        sender = Device("bob", "EVIL", evil.curve25519, evil.ed25519)
+        bob2.machine._people.take_identity(mallory.machine._own.bundle(), sender)
+        bob2.run()
+        self.assertFalse(bob2.machine.vouched)
+        self.assertIn("does not know the code", " ".join(each.text for each in bob2.told if isinstance(each, Warned)))
 
     def test_approving_a_device_whose_keys_the_server_has_swapped_hands_over_nothing(self) -> None:
         """The code is over the device's keys: those of somebody else's device have another."""
