@@ -365,6 +365,10 @@ REPAIR_KEYS: Final = 1_000
 MAX_MISSING: Final = 10_000
 """Missing keys that are asked for; what a liar names beyond them is just not decrypted."""
 
+MAX_UNUSED_KEYS: Final = 1_000
+"""Keys one account has sent under which nothing was read yet: a hundred thousand messages of it that wait, and half a
+megabyte. Its oldest go first; whoever needs one of those after all asks for it."""
+
 MAX_WAITING_INDEXES: Final = 1_000
 """Messages of one session that wait for its key and are known by their places; ten times as many as there should be."""
 

@@ -32,6 +32,7 @@ _KIND: Final = "megolm-in"
 _OWNERS: Final = "megolm-owners"
 _PAST: Final = "megolm-past"
 _UNSTORED: Final = "megolm-unstored"
+_UNUSED: Final = "megolm-unused"
 
 Origin = Literal["owner", "answer", "history", "backup", "file"]
 
@@ -221,7 +222,34 @@ class InboundSessions:
         except ValueError:
             raise UndecryptableError("broken", session.id) from None
         self.put(session, _after(known, live, index))
+        if not known.seen:
+            self._put_unused(session.user, [row for row in self._unused(session.user) if row != session.row])
         return plaintext
+
+    # What others send without end --------------------------------------------------------------
+    def bound(self, session: Session) -> None:
+        """A key came from its owner: too many of that account's that were never used, and its oldest of them go."""
+        known = self.get(session)
+        if known is None or known.seen:
+            return
+        rows = [*(row for row in self._unused(session.user) if row != session.row), session.row]
+        for row in rows[: -limits.MAX_UNUSED_KEYS]:
+            self._forget(Session.at(row))
+        self._put_unused(session.user, rows[-limits.MAX_UNUSED_KEYS :])
+
+    def _unused(self, user: str) -> list[str]:
+        found = self.keep.get(_UNUSED, user)
+        return [] if found is None else msgspec.msgpack.decode(found, type=list[str])
+
+    def _put_unused(self, user: str, rows: list[str]) -> None:
+        self.keep.put(_UNUSED, user, msgspec.msgpack.encode(rows) if rows else None)
+
+    def _forget(self, session: Session) -> None:
+        others = [each.row for each in self.owners(session.id) if each != session]
+        self.keep.put(_OWNERS, session.id, msgspec.msgpack.encode(others) if others else None)
+        for kind in (_KIND, _PAST):
+            self.keep.put(kind, session.row, None)
+        self._mark(session, lacking=False)
 
     # What opens the past -----------------------------------------------------------------------
     def past(self) -> dict[Session, Past]:

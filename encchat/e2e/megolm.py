@@ -23,6 +23,7 @@ from encchat.e2e.interfaces import Conversation, Decrypted, Device, Host, Step
 from encchat.e2e.outbound import Outbound, OutboundSessions, Shared, has_left, is_spent, lacking, place
 from encchat.e2e.repair import Repair
 from encchat.errors import MalformedRequestError, NotPreparedError, UndecryptableError
+from encchat.names import folded
 
 
 @frozen
@@ -229,7 +230,9 @@ class Megolm:
             return
         session = Session.of(sender.user, sender.device, letter.session)
         first = live.first_known_index
-        self.repair.take(session, Inbound(conversation=conversation, key=exported(live, first), first=first))
+        new = Inbound(conversation=conversation, key=exported(live, first), first=first)
+        if self.repair.take(session, new) and session.user != folded(self._host.user):
+            self.inbound.bound(session)
 
 
 def _first_export(key: str) -> str:

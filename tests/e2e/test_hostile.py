@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import vodozemac
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from encchat.e2e.interfaces import Conversation, Device
 from encchat.e2e.own import Bundle, Own
 from encchat.e2e.trust import TrustStore
 from encchat.errors import KeyChangedError, RecoveryError, UndecryptableError
-from encchat.limits import MAX_EARLY, PADDING, REPAIR_ANSWER_SECONDS, REPAIR_KEYS
+from encchat.limits import MAX_EARLY, MAX_UNUSED_KEYS, PADDING, REPAIR_ANSWER_SECONDS, REPAIR_KEYS
 from tests.e2e.hosts import ROOM, Kept, World
 from tests.e2e.people import identity, seeded
 from tests.e2e.test_machine import Case
@@ -92,6 +93,35 @@ class Floods(SynchronousTestCase):
         self.alice.scheme.receive(letters.HISTORY, b"carol", carol.me, "room:unknown")
         kept = self.alice.keep.all("megolm-early").values()
         self.assertEqual((len(kept), sum(b"carol" in row for row in kept)), (MAX_EARLY, 1))
+
+    def send_key(self) -> str:
+        """Mallory sends the key of a fresh session, under which nothing is ever said; the session's id."""
+        session = vodozemac.GroupSession()
+        letter = letters.written(letters.Key(session=session.session_id, key=session.session_key.to_base64()))
+        self.alice.scheme.receive(letters.KEY, letter, self.mallory.me, ROOM)
+        return str(session.session_id)
+
+    def kept(self) -> list[int]:
+        """How many rows of each kind are kept about others' sessions."""
+        return [len(self.alice.keep.all(f"megolm-{kind}")) for kind in ("in", "owners", "past", "unstored")]
+
+    def test_keys_that_are_never_used_take_the_place_of_their_senders_own_only(self) -> None:
+        """So many of one account; those that opened something, and everybody else's, stay."""
+        bob = self.world.device("bob", "B")
+        said = [host.say("hello") for host in (bob, self.mallory)]
+        self.world.deliver(self.alice)
+        self.assertEqual(self.alice.open(said[1]), "hello")
+        first = self.send_key()
+        for number in range(2, MAX_UNUSED_KEYS + 1):
+            self.send_key()
+            if number >= MAX_UNUSED_KEYS - 1:
+                self.assertEqual(self.kept(), [number + 2] * 4)
+        self.assertIn(first, self.alice.keep.all("megolm-owners"))
+        self.send_key()
+        self.assertEqual(self.kept(), [MAX_UNUSED_KEYS + 2] * 4)
+        self.assertNotIn(first, self.alice.keep.all("megolm-owners"))
+        self.assertEqual(self.alice.open(said[0]), "hello")
+        self.assertEqual(self.alice.open(self.mallory.say("still here")), "still here")
 
 
 class Provenance(SynchronousTestCase):
