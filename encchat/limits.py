@@ -365,6 +365,9 @@ REPAIR_KEYS: Final = 1_000
 MAX_MISSING: Final = 10_000
 """Missing keys that are asked for; what a liar names beyond them is just not decrypted."""
 
+MAX_GONE_DEVICES: Final = 100
+"""Former devices of one account that are remembered, so that one that comes back is told: three changes of all."""
+
 MAX_UNUSED_KEYS: Final = 1_000
 """Keys one account has sent under which nothing was read yet: a hundred thousand messages of it that wait, and half a
 megabyte. Its oldest go first; whoever needs one of those after all asks for it."""

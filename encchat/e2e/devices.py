@@ -26,20 +26,24 @@ from encchat.e2e.interfaces import Ask, Device, Done, IdentityChanged, Keep, Tel
 from encchat.e2e.refusals import error_of
 from encchat.e2e.trust import Seen, TrustStore
 from encchat.errors import InternalError, OverloadedError
-from encchat.limits import DEVICES_SLICE, MAX_DEVICES, MAX_KEY_USERS, QUERY_ROUNDS
+from encchat.limits import DEVICES_SLICE, MAX_DEVICES, MAX_GONE_DEVICES, MAX_KEY_USERS, QUERY_ROUNDS
 from encchat.names import folded
 
 _KIND: Final = "devices"
 
 
 class _Row(Struct, frozen=True):
-    """``digest`` is of what the server said last; ``identity`` the key that vouches for ``vouched``."""
+    """``digest`` is of what the server said last; ``identity`` the key that vouches for ``vouched``.
+
+    ``gone``: devices that were there and then not, and whether it was told that they are there again.
+    """
 
     user: str
     digest: bytes
     identity: wire.Identity | None = None
     vouched: list[wire.DeviceKeys] = []
     unvouched: list[wire.DeviceKeys] = []
+    gone: dict[str, bool] = {}
 
 
 _NOTHING: Final = _Row("", b"")
@@ -225,7 +229,18 @@ class DeviceLists:
                 self._suspect(each, user, chain)
                 unvouched.append(each)
         self.epoch += 1
-        self._put(_Row(user, digest, identity, vouched, unvouched))
+        gone = self._gone(row, {each.device for each in keys.devices}, user, vouched)
+        self._put(_Row(user, digest, identity, vouched, unvouched, gone))
+
+    def _gone(self, row: _Row, shown: set[str], user: str, vouched: Sequence[wire.DeviceKeys]) -> dict[str, bool]:
+        """Who is not there any more; who is there again is told, once: nobody but a server brings a device back."""
+        before = [each.device for each in (*row.vouched, *row.unvouched)]
+        gone = {**row.gone, **{device: False for device in before if device not in shown and device not in row.gone}}
+        for each in vouched:
+            if gone.get(each.device) is False:
+                gone[each.device] = True
+                self._tell(Warned("device-returned", _RETURNED.format(each.device, user)))
+        return dict(list(gone.items())[-MAX_GONE_DEVICES:])
 
     def _suspect(self, keys: wire.DeviceKeys, user: str, chain: Sequence[wire.Identity]) -> None:
         """A vouch of an identity key before is just old; another that does not hold is somebody's lie."""
@@ -281,6 +296,10 @@ _REJECTED: Final = (
 _UNVOUCHED: Final = (
     "device {} of {} claims to be vouched for, and is not: nothing is encrypted for it; somebody other than its owner"
     " has put it there"
+)
+_RETURNED: Final = (
+    "device {} of {} had been removed, and is there again: what you say is encrypted for it too; ask its owner, for a"
+    " revoked device comes back only if whoever runs the server brings it back"
 )
 _INVALID: Final = "what the server says are the identity keys of {} do not follow from each other: it is not believed"
 _WITHHELD: Final = "the server says that {} has no identity key any more; it is not believed"

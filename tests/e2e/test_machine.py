@@ -409,6 +409,30 @@ class Devices(Case):
         self.assertEqual(self.bob.read(self.bob.direct("alice"), said).text, "not for B2")
         self.assertEqual(bob2.reason(bob2.direct("alice"), said), "no-key")
 
+    def test_a_revoked_device_that_comes_back_is_told_once(self) -> None:
+        """The server shows an old list with a vouch that was good: nobody can tell but who remembers."""
+        bob2 = self.second(self.bob, "B2")
+        self.talk(self.alice, bob2)
+        bob2.online = False
+        before = self.directory.device("bob", "B2")
+        for _ in range(2):
+            self.directory.revoke("bob", "B2")
+            self.alice.say(self.alice.direct("bob"), "not for B2")
+            self.directory.devices["bob"]["B2"] = before
+            self.directory.tell("bob")
+            self.alice.say(self.alice.direct("bob"), "and now?")
+        self.assertEqual(self.alice.codes().count("device-returned"), 1)
+
+    def test_so_many_former_devices_are_remembered(self) -> None:
+        """The newest."""
+        for count in range(limits.MAX_GONE_DEVICES - 1, limits.MAX_GONE_DEVICES + 2):
+            lists = self.alice.machine._lists
+            former = msgspec.structs.replace(
+                lists._row("nobody"), gone={f"D{number}": False for number in range(count)}
+            )
+            gone = lists._gone(former, set(), "bob", [])
+            self.assertEqual((len(gone), list(gone)[-1]), (min(count, limits.MAX_GONE_DEVICES), f"D{count - 1}"))
+
     def test_a_new_identity_key_is_followed_by_the_own_devices_and_by_contacts(self) -> None:
         """It is signed by the one before: nobody has to accept anything, all are told, all devices stay vouched for."""
         bob2 = self.second(self.bob, "B2")
