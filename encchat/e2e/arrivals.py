@@ -133,7 +133,7 @@ class Arrivals:
         try:
             if data is None or item.body[:1] not in ("0", "1"):
                 raise UndecryptableError("broken")
-            plaintext = self._sessions.decrypt(sender.curve25519, int(item.body[0]), data)
+            plaintext = self._sessions.decrypt(sender.peer, int(item.body[0]), data)
         except UndecryptableError:
             self._failed(sender)
             return

@@ -60,20 +60,20 @@ class Calls:
         data = from_base64(part.ciphertext) or b""
         scope_of = _session_of if conversation.kind != "room" else lambda plaintext: conversation.id
         scopes = self._scopes(conversation, sender)
-        plaintext = self._sessions.decrypt(sender.curve25519, part.type, data, scopes, scope_of)
+        plaintext = self._sessions.decrypt(sender.peer, part.type, data, scopes, scope_of)
         return Decrypted(plaintext, sender.user, sender.device)
 
     def _scopes(self, conversation: Conversation, sender: Device) -> Iterator[str]:
         """The session of now first; the others, for which the whole store is looked through, only if that is needed."""
         yield conversation.id
         if conversation.kind != "room":
-            yield from (scope for scope in self._sessions.scopes(sender.curve25519) if scope != conversation.id)
+            yield from (scope for scope in self._sessions.scopes(sender.peer) if scope != conversation.id)
 
     def _reaches(self, conversation: Conversation, device: Device) -> bool:
         return self._claims.reachable(device, conversation.id)
 
     def _part(self, scope: str, device: Device, build: Callable[[Device], bytes]) -> OlmPart:
-        kind, data = self._sessions.encrypt(device.curve25519, build(device), scope)
+        kind, data = self._sessions.encrypt(device.peer, build(device), scope)
         return OlmPart(device.device, 1 if kind else 0, to_base64(data))
 
 

@@ -24,7 +24,7 @@ from encchat.names import folded
 
 @define
 class Claims:
-    """What has been claimed and is not used yet, by the device's Curve25519 key and the sessions' scope."""
+    """What has been claimed and is not used yet, by the device's `Device.peer` and the sessions' scope."""
 
     _ask: Ask
     _tell: Tell
@@ -35,11 +35,11 @@ class Claims:
 
     def reachable(self, device: Device, scope: str = "") -> bool:
         """Whether there is an Olm session with the device; one is made if there is a key for it."""
-        curve = device.curve25519
-        if self._sessions.has(curve, scope):
+        peer = device.peer
+        if self._sessions.has(peer, scope):
             return True
-        key = self._claimed.pop((curve, scope), None)
-        return key is not None and self._sessions.begin(curve, key, scope)
+        key = self._claimed.pop((peer, scope), None)
+        return key is not None and self._sessions.begin(peer, key, scope)
 
     def ensure(self, conversation: str, devices: Sequence[Device], done: Done, scope: str = "") -> None:
         """Claim what `reachable` needs; ``done`` gets what prevented it, or None, also if some have no keys."""
@@ -55,14 +55,14 @@ class Claims:
         self._keyless.clear()
 
     def _begun(self, device: Device, scope: str) -> bool:
-        key = self._claimed.pop((device.curve25519, scope), None)
-        return key is not None and self._sessions.begin(device.curve25519, key, scope)
+        key = self._claimed.pop((device.peer, scope), None)
+        return key is not None and self._sessions.begin(device.peer, key, scope)
 
     def _lacks(self, device: Device, scope: str) -> bool:
-        curve = device.curve25519
-        if (curve, scope) in self._claimed or self._sessions.has(curve, scope):
+        peer = device.peer
+        if (peer, scope) in self._claimed or self._sessions.has(peer, scope):
             return False
-        asked = self._keyless.get(curve)
+        asked = self._keyless.get(peer)
         return asked is None or not 0 <= self._clock() - asked < KEYLESS_SECONDS
 
     def _claim(self, conversation: str, devices: Sequence[Device], done: Done, scope: str) -> None:
@@ -98,9 +98,9 @@ class Claims:
             self._tell(Warned("key-rejected", _FORGED.format(device.device, device.user)))
             key = None
         if key is None:
-            self._keyless[device.curve25519] = self._clock()
+            self._keyless[device.peer] = self._clock()
         else:
-            self._claimed[device.curve25519, scope] = key.key
+            self._claimed[device.peer, scope] = key.key
 
 
 def _signed(device: Device, key: wire.SignedKey) -> bool:

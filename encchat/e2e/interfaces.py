@@ -16,6 +16,7 @@ from encchat import wire
 from encchat.e2e.identity import IdentityKey
 from encchat.e2e.recovery import Backup
 from encchat.errors import EncchatError
+from encchat.names import folded
 
 MessageType = Literal["text", "topic"]
 Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
@@ -119,6 +120,11 @@ class Device:
     def address(self) -> wire.keys.DeviceAddress:
         """Where parcels for it go."""
         return wire.keys.DeviceAddress(user=self.user, device=self.device)
+
+    @property
+    def peer(self) -> str:
+        """Its name for Olm: a device that publishes another's key has sessions, and troubles, of its own."""
+        return f"{folded(self.user)}/{self.device}/{self.curve25519}"
 
 
 # What the machine tells ------------------------------------------------------------------------

@@ -525,7 +525,7 @@ class Machine:
 
     def _parcel(self, about: str, device: Device, kind: str, content: bytes) -> wire.Parcel:
         plaintext = payload.build_parcel(kind, content, about, self._me(), device)
-        number, data = self._sessions.encrypt(device.curve25519, plaintext)
+        number, data = self._sessions.encrypt(device.peer, plaintext)
         return wire.Parcel(user=device.user, device=device.device, body=f"{number}{to_base64(data)}")
 
     def _send_to(self, conversation: Conversation, devices: Sequence[Device], kind: str, content: bytes) -> None:

@@ -2,8 +2,9 @@
 
 Theory of operation. Both sides may begin a session at the same time, and either may begin one anew; all of them open
 what still comes under them, and each side sends under the one it heard last, so that both settle on one. A call
-(``scope`` its conversation's id) has sessions of its own, which are dropped at its end. A session is known by the
-Curve25519 key of the other device: a device with other keys has other sessions. Each step of a ratchet is kept before
+(``scope`` its conversation's id) has sessions of its own, which are dropped at its end. Sessions are
+known by the other device and its Curve25519 key (`encchat.e2e.interfaces.Device.peer`): a device with other keys has
+other sessions, and so has one that publishes another's key. Each step of a ratchet is kept before
 what it made goes out.
 """
 
@@ -44,20 +45,20 @@ class OlmSessions:
     _random: Callable[[int], bytes]
     _own: OwnKeys
 
-    def has(self, curve25519: str, scope: str = "") -> bool:
+    def has(self, peer: str, scope: str = "") -> bool:
         """Whether there is a session to send with."""
-        return self._keep.get(_KIND, _name(curve25519, scope)) is not None
+        return self._keep.get(_KIND, _name(peer, scope)) is not None
 
-    def begin(self, curve25519: str, one_time_key: str, scope: str = "") -> bool:
+    def begin(self, peer: str, one_time_key: str, scope: str = "") -> bool:
         """Make a session to send with; False if one of both keys is none."""
-        session = self._own.outbound(curve25519, one_time_key)
+        session = self._own.outbound(_key(peer), one_time_key)
         if session is not None:
-            self._put(_name(curve25519, scope), session)
+            self._put(_name(peer, scope), session)
         return session is not None
 
-    def encrypt(self, curve25519: str, plaintext: bytes, scope: str = "") -> tuple[int, bytes]:
+    def encrypt(self, peer: str, plaintext: bytes, scope: str = "") -> tuple[int, bytes]:
         """Message type and bytes; only after `has` or `begin`."""
-        name = _name(curve25519, scope)
+        name = _name(peer, scope)
         session = pickles.session(self._sessions(name)[0].kept)
         kind, data = session.encrypt(plaintext).to_parts()
         self._put(name, session)
@@ -65,13 +66,13 @@ class OlmSessions:
 
     def decrypt(
         self,
-        curve25519: str,
+        peer: str,
         kind: int,
         data: bytes,
         scopes: Iterable[str] = ("",),
         scope_of: Callable[[bytes], str] = lambda plaintext: "",
     ) -> bytes:
-        """The plaintext of what the device of that key sent; `UndecryptableError` ``no-key`` or ``broken``.
+        """The plaintext of what that device sent; `UndecryptableError` ``no-key`` or ``broken``.
 
         Sessions of ``scopes`` are tried in that order; a new one is of the scope that its first plaintext names.
         """
@@ -80,21 +81,21 @@ class OlmSessions:
         except (ValueError, OverflowError):
             raise UndecryptableError("broken") from None
         first, tried = message.to_pre_key(), False
-        for name in (_name(curve25519, scope) for scope in scopes):
+        for name in (_name(peer, scope) for scope in scopes):
             for known in self._sessions(name):
                 plaintext, tried = self._tried(name, known, message, first), True
                 if plaintext is not None:
                     return plaintext
         if first is None:
             raise UndecryptableError("broken" if tried else "no-key")
-        session, plaintext = self._own.inbound(curve25519, first)
-        self._put(_name(curve25519, scope_of(plaintext)), session)
+        session, plaintext = self._own.inbound(_key(peer), first)
+        self._put(_name(peer, scope_of(plaintext)), session)
         return plaintext
 
-    def scopes(self, curve25519: str) -> list[str]:
-        """The calls in which there are sessions with the device of that key."""
+    def scopes(self, peer: str) -> list[str]:
+        """The calls in which there are sessions with that device."""
         rows = (name.partition(" ") for name in self._keep.all(_KIND))
-        return [scope for key, _, scope in rows if key == curve25519 and scope]
+        return [scope for key, _, scope in rows if key == peer and scope]
 
     def end(self, scope: str) -> None:
         """Drop the sessions of a call."""
@@ -140,5 +141,10 @@ class OlmSessions:
         self._keep.put(_KIND, name, msgspec.msgpack.encode(rows))
 
 
-def _name(curve25519: str, scope: str) -> str:
-    return f"{curve25519} {scope}"
+def _name(peer: str, scope: str) -> str:
+    return f"{peer} {scope}"
+
+
+def _key(peer: str) -> str:
+    """The Curve25519 key in it; base64 may have strokes too."""
+    return peer.split("/", 2)[-1]

@@ -32,7 +32,7 @@ class Renewals:
 
     def renew(self, conversation: str, device: Device, scope: str = "") -> None:
         """Begin another session with ``device``, unless that was done a short while ago."""
-        name = f"{device.curve25519} {scope}"
+        name = f"{device.peer} {scope}"
         if not self._is_due(name):
             return
         self._keep.put(_RENEWED, name, str(self._clock()).encode())

@@ -6,6 +6,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import envelopes, limits, wire
+from encchat.e2e import statements
 from encchat.e2e.interfaces import Content, Device, IdentityChanged, Recovery, Unvouched, Verification, Warned
 from encchat.errors import (
     IdentityMissingError,
@@ -490,6 +491,20 @@ class Lies(Case):
         self.directory.lie = swapped
         self.assertIsInstance(self.alice.prepared(self.alice.direct("bob")), NoKeysError)
         self.assertIn("device-rejected", self.alice.codes())
+
+    def test_who_publishes_anothers_key_disturbs_nobody(self) -> None:
+        """Mallory says that Bob's key is the one of her device: what Alice has with the one is not with the other."""
+        mallory = self.client("mallory", "M1")
+        mine, identity = mallory.machine._keys, mallory.machine.identity
+        if identity is None:
+            self.fail("mallory has no identity key")
+        keys = msgspec.structs.replace(mallory.machine._login.mine, curve25519=self.bob.machine._keys.curve25519)
+        keys = msgspec.structs.replace(keys, signature=mine._sign(statements.device_keys(keys)))
+        keys = msgspec.structs.replace(keys, vouch=identity.sign(statements.vouch(keys)))
+        self.directory.device("mallory", "M1").keys = keys
+        self.alice.say(self.alice.direct("mallory"), "hello mallory")
+        self.assertIn("mallory/M1", self.directory.claims)
+        self.talk(self.alice, self.bob)
 
     def test_server_injects_a_device(self) -> None:
         """A device the identity key does not vouch for gets nothing; the others are written to."""
