@@ -387,6 +387,12 @@ MAX_EARLY: Final = 100
 HANDOVER_SLICE: Final = 40
 """Keys in one letter of history: at 600 bytes each they fit a parcel after Olm and base64."""
 
+NAMES_SLICE: Final = 200
+"""Names in one letter that tells a new member who else is in the room: they fit a parcel as well."""
+
+INTRODUCTION_SECONDS: Final = 300.0
+"""How long a new member's client waits for its inviter's word on members whose own inviter has left, until it warns."""
+
 RING_SECONDS: Final = 60.0
 """How long a call rings before it counts as refused."""
 

@@ -25,6 +25,10 @@ class KeyMachine(Protocol):
     def identities_of(self, user: str) -> Sequence[wire.Identity]:
         """The identity keys by which what somebody says is verified, as far as they are known."""
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since 1970."""
+
     def prepare(self, conversation: Conversation, done: Callable[[EncchatError | None], None]) -> None:
         """Make ready to encrypt there: members' keys are asked for; ``done`` once, maybe at once."""
 
@@ -90,6 +94,9 @@ class KeyMachine(Protocol):
 
     def hand_over_history(self, conversation: Conversation, user: str) -> int:
         """Somebody whom this client has invited has joined: give what the room's setting promises."""
+
+    def introduce(self, conversation: Conversation, user: str, names: Sequence[str]) -> None:
+        """Somebody whom this client has invited has joined: tell that those of ``names`` are members."""
 
     def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
         """The keys of past messages, sealed, those in the account's backup included; ``done`` maybe at once."""

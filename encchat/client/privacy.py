@@ -198,6 +198,9 @@ class Privacy:
         match effect:
             case e2e.KeyArrived():
                 self._arrived.append(effect.session)
+            case e2e.Introduced():
+                self.rooms.doubt(effect.conversation)
+                self.busy = True
             case _:
                 self._tell_others(effect)
 

@@ -16,7 +16,7 @@ from encchat.client.key_machine import KeyMachine
 from encchat.client.rooms import PARTLY, Room
 from encchat.e2e.rosters import Rosters
 from encchat.errors import EncchatError
-from encchat.limits import MAX_WITNESSES, MEMBERS_SLICE
+from encchat.limits import INTRODUCTION_SECONDS, MAX_WITNESSES, MEMBERS_SLICE
 from encchat.names import folded
 
 
@@ -28,6 +28,8 @@ class RoomTrust:
     _warn: Callable[[str, str], None]
     _weighed: dict[str, tuple[int, int]] = field(init=False, factory=dict)
     """By room id: at which version how many of the members have been."""
+    _awaited: dict[tuple[str, str], float] = field(init=False, factory=dict)
+    """By room id and folded name: since when the inviter's word on them is waited for."""
     _partly: dict[str, tuple[int, tuple[int, int, int]]] = field(init=False, factory=dict)
     """By room id: at which version, and by which keys, its members have been judged last."""
 
@@ -71,8 +73,11 @@ class RoomTrust:
         member = room.member(user)
         if member is None or member.state != "joined":
             return
-        if folded(member.by) == folded(self._floor.user) and self._floor.machine is not None:
-            self._floor.machine.hand_over_history(self._floor.rooms.conversation(name), user)
+        rosters, machine = self._rosters(), self._floor.machine
+        if rosters is not None and machine is not None and folded(member.by) == folded(self._floor.user):
+            where = self._floor.rooms.conversation(name)
+            machine.hand_over_history(where, user)
+            machine.introduce(where, user, rosters.to_introduce(room.state(), user))
 
     def joining(self, room_id: str, version: int) -> str:
         """The statement of a joining."""
@@ -103,7 +108,7 @@ class RoomTrust:
         if rosters is None or machine is None:
             return
         known = room.version, machine.knowledge
-        if room.judged == PARTLY and self._partly.get(room.header.id) == known:
+        if room.judged == PARTLY and self._partly.get(room.header.id) == known and not self._is_overdue(machine, room):
             return  # a member of a big room who only listens asks this with every message
         verdict = rosters.look(room.state())
         # Through a door that only the server says is open, and of which nobody here was told, nobody comes.
@@ -114,6 +119,7 @@ class RoomTrust:
         lacking = {name for name, one in suspects.items() if self._is_to_ask(machine, one.by or one.user)}
         if not verdict.root and inviter and self._is_to_ask(machine, inviter):
             lacking = set(suspects)
+        lacking |= {name for name, one in suspects.items() if self._is_awaited(rosters, machine, room, one)}
         while more := {name for name, one in suspects.items() if folded(one.by) in lacking} - lacking:
             lacking |= more
         injected = suspects.keys() - lacking
@@ -125,6 +131,18 @@ class RoomTrust:
             by for name, by in sorted(inviters.items()) if name not in room.members and self._is_to_ask(machine, by)
         )[:MAX_WITNESSES]
         room.judged, self._partly[room.header.id] = (PARTLY if lacking else room.version), known
+
+    def _is_awaited(self, rosters: Rosters, machine: KeyMachine, room: Room, member: wire.Member) -> bool:
+        """Whether the word of this account's inviter may still make ``member`` one."""
+        key = room.header.id, folded(member.user)
+        if not rosters.may_be_introduced(room.state(), member):
+            self._awaited.pop(key, None)
+            return False
+        return machine.clock() < self._awaited.setdefault(key, machine.clock()) + INTRODUCTION_SECONDS
+
+    def _is_overdue(self, machine: KeyMachine, room: Room) -> bool:
+        due = machine.clock() - INTRODUCTION_SECONDS
+        return any(self._awaited.get((room.header.id, name), due + 1) <= due for name in room.unknown)
 
     def weigh(self) -> None:
         """Verify a slice of what makes the members of rooms members, as their keys arrive: `judge` is short then."""

@@ -181,6 +181,12 @@ class Rooms:
         room = next((room for room in self._rooms.values() if f"room:{room.header.id}" == id), None)
         return None if room is None else self.conversation(room.name, surely=True)
 
+    def doubt(self, id: str) -> None:
+        """More is known of who is in the room of that conversation's id: it is judged anew."""
+        for room in self._rooms.values():
+            if f"room:{room.header.id}" == id:
+                room.judged = -1
+
     # What the server says -------------------------------------------------------------------------
     def take(self, state: wire.RoomState, *, first: bool = True) -> Room:
         """This account is in the room that ``state`` tells of; ``first``: it is the first page of its members."""

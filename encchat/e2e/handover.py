@@ -4,10 +4,13 @@
 when the invitation was made, which `invited` notes. A new member takes them from a member of the room only, if the room
 promises its history, and knows whose word it is (`Decrypted.handed_by`): a key of somebody else's session is believed
 as far as the messages' own signatures go.
+
+By the same ways, waiting for the same, goes who else is in the room (`encchat.e2e.introductions`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -16,10 +19,10 @@ from attrs import define, field
 from msgspec import Struct
 
 from encchat import limits
-from encchat.e2e import letters
+from encchat.e2e import introductions, letters
 from encchat.e2e.identity import verify
 from encchat.e2e.inbound import Inbound, InboundSessions, Session, exported, imported
-from encchat.e2e.interfaces import Conversation, Device, Host
+from encchat.e2e.interfaces import Conversation, Device, Host, Introduced
 from encchat.e2e.letters import Held
 from encchat.e2e.outbound import OutboundSessions
 from encchat.e2e.repair import Repair, opened_held
@@ -31,21 +34,23 @@ _QUEUE: Final = "megolm-handover"
 _EARLY: Final = "megolm-early"
 
 
-class Queued(Struct, frozen=True):
-    """A letter to be sent: keys for one account."""
+class Queued(Struct, frozen=True, omit_defaults=True):
+    """A letter to be sent: keys, or names of members, for one account."""
 
     conversation: str
     user: str
-    held: list[Held]
+    held: list[Held] = []
+    names: list[str] = []
 
 
-class Early(Struct, frozen=True):
+class Early(Struct, frozen=True, omit_defaults=True):
     """A letter that came before this client knew of the room."""
 
     conversation: str
     sender: str
     device: str
     payload: bytes
+    kind: str = letters.HISTORY
 
 
 @define
@@ -79,11 +84,20 @@ class Handover:
         held = self._due(conversation, user)
         for start in range(0, len(held), limits.HANDOVER_SLICE):
             part = Queued(conversation.id, user, held[start : start + limits.HANDOVER_SLICE])
-            row = f"{_row(conversation.id, user)} {start:08}"
-            self._queue[row] = part
-            self.host.keep.put(_QUEUE, row, msgspec.msgpack.encode(part))
+            self._put(f"{_row(conversation.id, user)} {start:08}", part)
         self.host.keep.put(_MARKS, _row(conversation.id, user), None)
         return len(held)
+
+    def introduce(self, conversation: Conversation, user: str, names: Sequence[str]) -> None:
+        """``user`` has joined, and has no other way to know that those of ``names`` are members: queue that."""
+        for start in range(0, len(names), limits.NAMES_SLICE):
+            part = Queued(conversation.id, user, names=list(names[start : start + limits.NAMES_SLICE]))
+            self._put(f"{_row(conversation.id, user)} names {start:08}", part)
+            self.host.tell(Introduced(conversation.id))
+
+    def _put(self, row: str, part: Queued) -> None:
+        self._queue[row] = part
+        self.host.keep.put(_QUEUE, row, msgspec.msgpack.encode(part))
 
     def _due(self, conversation: Conversation, user: str) -> list[Held]:
         marks: dict[str, int] = {}
@@ -115,16 +129,23 @@ class Handover:
         return {key: known for key, known in self.inbound.all().items() if known.conversation == conversation.id}
 
     # Who is new --------------------------------------------------------------------------------
-    def arrived(self, payload: bytes, sender: Device, conversation: str) -> None:
-        """A letter with a room's history."""
-        where = self.host.conversation(conversation)
-        if where is not None:
-            self._take(letters.read(letters.History, payload), sender, where)
-        else:
+    def arrived(self, payload: bytes, sender: Device, conversation: str, kind: str = letters.HISTORY) -> None:
+        """A letter with a room's history, or with names of its members."""
+        where = self._ready(conversation, kind)
+        if where is None:
             self._make_room(sender)
             row = sha256(payload).hexdigest()
-            self._early[row] = Early(conversation, sender.user, sender.device, payload)
+            self._early[row] = Early(conversation, sender.user, sender.device, payload, kind)
             self.host.keep.put(_EARLY, row, msgspec.msgpack.encode(self._early[row]))
+        elif kind == letters.KNOWN:
+            introductions.take(self.host, conversation, payload, sender)
+        else:
+            self._take(letters.read(letters.History, payload), sender, where)
+
+    def _ready(self, conversation: str, kind: str) -> Conversation | None:
+        """The room, as soon as enough is known of it here."""
+        where = self.host.conversation(conversation)
+        return where if kind != letters.KNOWN or introductions.is_ready(self.host, conversation) else None
 
     def _make_room(self, sender: Device) -> None:
         """The sender's own oldest letter goes first: nobody fills the place of what others send."""
@@ -153,10 +174,10 @@ class Handover:
         """Send one letter, or look at one that came early; whether more is left that can be done now."""
         for row, early in self._early.items():
             sender = self.host.device_of(early.sender, early.device)
-            if self.host.conversation(early.conversation) is not None and sender is not None:
+            if sender is not None and self._ready(early.conversation, early.kind) is not None:
                 del self._early[row]
                 self.host.keep.put(_EARLY, row, None)
-                self.arrived(early.payload, sender, early.conversation)
+                self.arrived(early.payload, sender, early.conversation, early.kind)
                 return True
         for row, queued in self._queue.items():
             if self._send(queued):
@@ -175,7 +196,8 @@ class Handover:
         devices = [each for each in self.host.devices_of(where) if folded(each.user) == folded(queued.user)]
         if not devices:
             self._learn(where, queued.user)
-        parcels = [(device, letters.HISTORY, self._letter(queued, device)) for device in devices]
+        kind = letters.KNOWN if queued.names else letters.HISTORY
+        parcels = [(device, kind, self._letter(queued, device)) for device in devices]
         if not parcels or any(not letter for _, _, letter in parcels):
             return False
         missed = self.host.send_parcels(where, parcels)
@@ -191,6 +213,8 @@ class Handover:
             self.host.learn(where, user)
 
     def _letter(self, queued: Queued, device: Device) -> bytes:
+        if queued.names:
+            return introductions.letter(self.host, queued.conversation, queued.names, device)
         said = _statement(queued.conversation, self.host.user, device.user, device.device, queued.held)
         identity = self.host.identity
         return b"" if identity is None else letters.written(letters.History(queued.held, identity.sign(said)))

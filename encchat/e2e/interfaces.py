@@ -176,7 +176,14 @@ class Unvouched:
     text: str
 
 
-Effect = KeyArrived | IdentityChanged | Verification | Recovery | Warned | Unvouched
+@frozen
+class Introduced:
+    """More is known of who is a member of the room with that conversation id, or is to be told to somebody new."""
+
+    conversation: str
+
+
+Effect = KeyArrived | Introduced | IdentityChanged | Verification | Recovery | Warned | Unvouched
 Tell = Callable[[Effect], None]
 
 

@@ -1,7 +1,8 @@
 """What devices tell each other about Megolm keys, each inside an Olm message from a vouched device.
 
 ``megolm.key``: the sender's own new session; ``megolm.request``: the asker cannot open messages of a session;
-``megolm.answer``: the key, or why there is none; ``megolm.history``: keys of a room's past for a new member.
+``megolm.answer``: the key, or why there is none; ``megolm.history``: keys of a room's past for a new member;
+``room.known``: members of a room whom a new member has no other way to know.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ KEY: Final = "megolm.key"
 REQUEST: Final = "megolm.request"
 ANSWER: Final = "megolm.answer"
 HISTORY: Final = "megolm.history"
+KNOWN: Final = "room.known"
 
 SessionId = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}$")]
 MegolmKey = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]+$", max_length=512)]
@@ -65,7 +67,14 @@ class History(Struct, frozen=True):
     signature: Annotated[str, Meta(max_length=limits.MAX_KEY_FIELD)]
 
 
-_Letter = TypeVar("_Letter", Key, Request, Answer, History)
+class Known(Struct, frozen=True):
+    """Members of a room, in folded names; ``signature`` by who has invited the reader (`statements.introduction`)."""
+
+    names: Annotated[list[Name], Meta(max_length=limits.NAMES_SLICE)]
+    signature: Annotated[str, Meta(max_length=limits.MAX_KEY_FIELD)]
+
+
+_Letter = TypeVar("_Letter", Key, Request, Answer, History, Known)
 
 
 def read(kind: type[_Letter], payload: bytes) -> _Letter | None:

@@ -243,6 +243,11 @@ class Machine:
         self._conversations[conversation.id] = conversation
         return 0 if (megolm := self._megolm) is None else megolm.handover.hand_over(conversation, user)
 
+    def introduce(self, conversation: Conversation, user: str, names: Sequence[str]) -> None:
+        """``user``, whom this client has invited, has joined, and is told that those of ``names`` are members."""
+        if (megolm := self._megolm) is not None:
+            megolm.handover.introduce(conversation, user, names)
+
     def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
         """The keys of past messages, sealed: those on this device, and those in the account's backup only."""
         if (megolm := self._megolm) is None:

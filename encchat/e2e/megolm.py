@@ -154,8 +154,8 @@ class Megolm:
             self.repair.asked(letters.read(letters.Request, payload), sender, conversation)
         elif kind == letters.ANSWER:
             self.repair.answered(letters.read(letters.Answer, payload), sender, conversation)
-        elif kind == letters.HISTORY:
-            self.handover.arrived(payload, sender, conversation)
+        elif kind in (letters.HISTORY, letters.KNOWN):
+            self.handover.arrived(payload, sender, conversation, kind)
         else:
             return False
         return True

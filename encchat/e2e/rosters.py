@@ -31,6 +31,8 @@ class _Row(Struct, frozen=True, omit_defaults=True):
     """``known`` in folded names; ``removed`` by folded name, the seq; ``by``: who has invited this account, folded.
 
     ``orphans``: whom a confirmed member had invited when that member went, by folded name, and that member.
+    ``handed``: whom ``by`` names as members, folded, as long as they have not been seen as such; with ``by`` gone that
+    is worth nothing, as an invitation by somebody who is gone.
     """
 
     root: str = ""
@@ -38,6 +40,7 @@ class _Row(Struct, frozen=True, omit_defaults=True):
     removed: dict[str, int] = {}
     by: str = ""
     orphans: dict[str, str] = {}
+    handed: list[str] = []
 
 
 _row: Final = msgspec.msgpack.Decoder(_Row)
@@ -73,15 +76,20 @@ class Rosters:
     def look(self, state: wire.RoomState) -> Verdict:
         """Judge all members of ``state`` (pages put together), and remember what was found."""
         row = self._kept(state.id)
-        known = [*row.known, *self._adopted(row, state)]
+        there = {folded(one.user) for one in state.members}
+        known = [*row.known, *self._adopted(row, state), *there.intersection(row.handed)]
         verdict = memberships.verified_members(state, self.user, self._keys, row.root, known, row.removed, row.by)
         confirmed = {folded(name) for name in verdict.confirmed}
         removed = {name: seq for name, seq in row.removed.items() if name not in confirmed}
-        self._put(
-            state.id,
-            row,
-            _Row(verdict.root, sorted(confirmed.union(row.known)), removed, self._by(row, state, verdict), row.orphans),
+        found = _Row(
+            root=verdict.root,
+            known=sorted(confirmed.union(row.known)),
+            removed=removed,
+            by=self._by(row, state, verdict),
+            orphans=row.orphans,
+            handed=[name for name in row.handed if name not in there],
         )
+        self._put(state.id, row, found)
         return verdict
 
     def accepted(self, room_id: str, by: str) -> None:
@@ -112,36 +120,63 @@ class Rosters:
         row = self._kept(state.id)
         left = {folded(one.user): name for one in state.members if folded(one.by) == name}
         left = {one: by for one, by in left.items() if one not in row.known}
-        if left:
+        if left or (row.handed and name == row.by):
             self.look(state)
             row = self._kept(state.id)
         orphans = {**row.orphans, **(left if name in row.known else {})}
         orphans.pop(name, None)
         known = [one for one in row.known if one != name]
+        handed = [] if name == row.by else [one for one in row.handed if one != name]
         removed = row.removed | {name: seq}
-        self._put(state.id, row, msgspec.structs.replace(row, known=known, removed=removed, orphans=orphans))
+        changed = msgspec.structs.replace(row, known=known, removed=removed, orphans=orphans, handed=handed)
+        self._put(state.id, row, changed)
 
     def _adopted(self, row: _Row, state: wire.RoomState) -> list[str]:
         """Those of the orphans whose invitation holds."""
         found = []
         for one in state.members if row.orphans else ():
             name = folded(one.user)
-            if row.orphans.get(name, "") != folded(one.by) or not one.by:
-                continue
-            signed = memberships.invited(state.id, one.statement, one.by, one.user, self._keys(one.by))
-            if signed is not None and signed.root == row.root and signed.version >= row.removed.get(name, 0):
+            if row.orphans.get(name, "") == folded(one.by) and self._holds(row, state, one):
                 found.append(name)
         return found
 
-    def handed_over(self, room_id: str, known: Collection[str]) -> None:
-        """The member who invited this account says, signed, who was confirmed at that time."""
-        row = self._kept(room_id)
-        fresh = {folded(name) for name in known} - row.removed.keys()
-        self._put(room_id, row, msgspec.structs.replace(row, known=sorted(fresh.union(row.known))))
+    def _holds(self, row: _Row, state: wire.RoomState, one: wire.Member) -> bool:
+        """Whether the invitation of ``one`` is signed, whoever has signed it."""
+        if not one.by:
+            return False
+        signed = memberships.invited(state.id, one.statement, one.by, one.user, self._keys(one.by))
+        gone = row.removed.get(folded(one.user), 0)
+        return signed is not None and signed.root == row.root and signed.version >= gone
 
-    def known(self, room_id: str) -> list[str]:
-        """Who is confirmed, in folded names: what goes to a new member."""
-        return self._kept(room_id).known
+    # Introductions -----------------------------------------------------------------------------
+    def to_introduce(self, state: wire.RoomState, user: str) -> list[str]:
+        """Who is confirmed here, in folded names, and cannot be by ``user``, whom this account has invited."""
+        verdict = self.look(state)
+        theirs = memberships.verified_members(state, user, self._keys, inviter=folded(self.user))
+        return sorted(folded(name) for name in verdict.confirmed - theirs.confirmed - theirs.strangers)
+
+    def may_be_introduced(self, state: wire.RoomState, member: wire.Member) -> bool:
+        """Whether somebody who is there no more has invited ``member``, and who invited this account can tell."""
+        row, there = self._kept(state.id), {folded(one.user) for one in state.members}
+        if not row.by or row.by == folded(self.user) or row.by not in there or folded(member.by) in there:
+            return False
+        return self._holds(row, state, member)
+
+    def root(self, room_id: str) -> str:
+        """The room's root; empty as long as it has not been found."""
+        return self._kept(room_id).root
+
+    def handed_over(self, room_id: str, by: str, known: Collection[str]) -> bool:
+        """``by`` says, signed, who is a member; whether that is the one who has invited this account, and still there.
+
+        Those are confirmed as soon as they are seen in the room.
+        """
+        row = self._kept(room_id)
+        if not row.root or folded(by) != row.by or row.by in row.removed:
+            return False
+        fresh = {folded(name) for name in known} - row.removed.keys() - set(row.known)
+        self._put(room_id, row, msgspec.structs.replace(row, handed=sorted(fresh.union(row.handed))))
+        return bool(fresh)
 
     def forget(self, room_id: str) -> None:
         """This account has left."""

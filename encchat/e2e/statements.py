@@ -141,6 +141,11 @@ def handover(room_id: str, by: str, user: str, device: str, digest: bytes) -> by
     return statement("history handover", room_id, folded(by), folded(user), device, digest)
 
 
+def introduction(room_id: str, root: str, by: str, user: str, device: str, digest: bytes) -> bytes:
+    """A member tells a device of somebody it has invited who else is a member; signed by the member's identity key."""
+    return statement("introduction", room_id, root, folded(by), folded(user), device, digest)
+
+
 def members_digest(members: Sequence[str]) -> bytes:
     """SHA-256 (32 bytes) over who is in a conversation, in whatever order they are given."""
     return _members_digest(tuple(members))

@@ -143,12 +143,46 @@ class Remembering(SynchronousTestCase):
         state = self.join(opened(self.alice), self.alice, "bob")
         state = msgspec.structs.replace(state, members=[*state.members, invited("dave", "carol")])
         self.assertEqual(self.bob.look(state).injected, {"dave"})
-        self.bob.handed_over(ULID, ["Dave"])
-        self.assertEqual(self.bob.look(state).injected, set())
-        self.bob.changed(state, 9, event("left", "dave"))
-        self.bob.handed_over(ULID, ["dave"])
+        self.assertFalse(self.bob.handed_over(ULID, "carol", ["Dave"]))
         self.assertEqual(self.bob.look(state).injected, {"dave"})
-        self.assertEqual(self.bob.known(ULID), ["alice", "bob"])
+        self.assertTrue(self.bob.handed_over(ULID, "Alice", ["Dave"]))
+        self.assertEqual(self.bob.look(state).injected, set())
+        self.assertFalse(self.bob.handed_over(ULID, "alice", ["dave"]))
+        self.bob.changed(state, 9, event("left", "dave"))
+        self.assertFalse(self.bob.handed_over(ULID, "alice", ["dave"]))
+        self.assertEqual(self.bob.look(state).injected, {"dave"})
+
+    def test_what_an_inviter_hands_over_lasts_no_longer_than_its_invitations_would(self) -> None:
+        """Whom it names, and nobody has seen in the room before it goes, the server cannot put there later."""
+        self.alice.look(opened(self.alice))
+        state = self.join(opened(self.alice), self.alice, "bob")
+        self.bob.look(state)
+        self.bob.handed_over(ULID, "alice", ["ghost", "dave"])
+        dave = msgspec.structs.replace(state, members=[*state.members, invited("dave", "carol")])
+        self.bob.changed(dave, 9, event("expelled", "alice"))
+        self.assertFalse(self.bob.handed_over(ULID, "alice", ["ghost"]))
+        later = self.without(dave, "alice")
+        later = msgspec.structs.replace(later, members=[*later.members, invited("ghost", "carol")])
+        verdict = self.bob.look(later)
+        self.assertEqual((verdict.confirmed, verdict.injected), ({"bob", "dave"}, {"ghost"}))
+
+    def test_only_whom_a_newcomer_cannot_know_is_introduced(self) -> None:
+        """Nobody in the usual room; who was invited by somebody who has left since, in others."""
+        carol = rosters("carol")
+        self.alice.look(opened(self.alice))
+        state = self.join(opened(self.alice), self.alice, "carol")
+        carol.look(state)
+        state = self.join(self.join(state, carol, "dave"), self.alice, "bob")
+        self.assertEqual(self.alice.to_introduce(state, "bob"), [])
+        self.alice.changed(state, 9, event("left", "carol"))
+        state = self.without(state, "carol")
+        self.assertEqual(self.alice.to_introduce(state, "bob"), ["dave"])
+        self.bob.look(state)
+        dave, bob = (next(one for one in state.members if one.user == name) for name in ("dave", "bob"))
+        self.assertTrue(self.bob.may_be_introduced(state, dave))
+        for other in (bob, msgspec.structs.replace(dave, statement=bob.statement)):
+            self.assertFalse(self.bob.may_be_introduced(state, other))
+        self.assertFalse(self.bob.may_be_introduced(self.without(state, "alice"), dave))
 
     def test_a_device_without_the_identity_key_signs_nothing(self) -> None:
         """And one that does not know the room's root invites nobody."""

@@ -29,6 +29,7 @@ def every_statement() -> list[bytes]:
         statements.invitation("U", "R", 0, "alice", "alice"),
         statements.joining("U", "R", 0, "alice"),
         statements.handover("U", "alice", "alice", "D1", b""),
+        statements.introduction("U", "R", "alice", "alice", "D1", b""),
         statements.members_digest(("alice",)),
     ]
 
