@@ -152,6 +152,9 @@ class Rosters:
     def to_introduce(self, state: wire.RoomState, user: str) -> list[str]:
         """Who is confirmed here, in folded names, and cannot be by ``user``, whom this account has invited."""
         verdict = self.look(state)
+        here = {"", *(folded(name) for name in verdict.confirmed)}
+        if all(folded(one.by) in here for one in state.members):
+            return []  # the usual room, which is not judged once more with each joining
         theirs = memberships.verified_members(state, user, self._keys, inviter=folded(self.user))
         return sorted(folded(name) for name in verdict.confirmed - theirs.confirmed - theirs.strangers)
 
