@@ -251,7 +251,7 @@ class Recovery(ScreenEvent, frozen=True, kw_only=True, tag="recovery"):
 
 
 class Warned(ScreenEvent, frozen=True, kw_only=True, tag="warning"):
-    """Something about keys or encryption that the person has to know; ``code`` is stable."""
+    """Something that the person has to know, most often about keys; ``code`` is stable. Nothing is lost by it."""
 
     code: str
     text: str

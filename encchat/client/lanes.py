@@ -47,6 +47,9 @@ TRANSIENT: Final = frozenset(
     for error in (InternalError, OverloadedError, ThrottledError, NotPreparedError, StaleKeyError, BrokenChainError)
 )
 
+_TOLD: Final = frozenset(error.code for error in (InternalError, OverloadedError, ThrottledError))
+"""Those of them that are the server's trouble, and may last."""
+
 
 @define(eq=False)
 class Pending:
@@ -80,6 +83,8 @@ class Lane:
     preparing: bool = False
     prepared: Conversation | None = None
     stuck: bool = False
+    told: bool = False
+    """Whether the person knows that the server takes nothing for now."""
     keyless: bool = False
     """Whether it waits for somebody to have keys; ``looks`` is how often they were looked for."""
     looks: int = 0
@@ -93,13 +98,15 @@ class Lanes:
     """See the module's theory of operation.
 
     ``newest(conversation)`` is the (seq, ulid) up to where it is complete here; ``answered`` takes what becomes of a
-    message that was sent or could not be; ``may_start(conversation)`` says whether messages may go there yet.
+    message that was sent or could not be; ``delayed`` is told of the first that has to wait because of the server;
+    ``may_start(conversation)`` says whether messages may go there yet.
     """
 
     _privacy: Privacy
     _requests: Requests
     _newest: Callable[[str], tuple[int, str] | None]
     _answered: Callable[[Pending, Answer], None]
+    _delayed: Callable[[wire.Error], None]
     _may_start: Callable[[str], bool]
     _lanes: dict[str, Lane] = field(init=False, factory=dict)
 
@@ -306,12 +313,21 @@ class Lanes:
             lane.broken, lane.prepared = True, None
         lane.flying -= 1
         if isinstance(answer, wire.Error) and answer.code in TRANSIENT:
-            lane.stuck = self._has_to_wait(pending, answer.code) or lane.stuck
+            if self._has_to_wait(pending, answer.code):
+                self._delay(lane, answer)
         else:
             del lane.sent[pending.message.ulid]
+            lane.told = False
             self._answered(pending, answer)
         if lane.broken and not lane.flying:
             self._mend(lane)
+
+    def _delay(self, lane: Lane, answer: wire.Error) -> None:
+        """The lane waits; the person hears of it once, however many messages and attempts it concerns."""
+        lane.stuck = True
+        if not lane.told and answer.code in _TOLD:
+            lane.told = True
+            self._delayed(answer)
 
     @staticmethod
     def _has_to_wait(pending: Pending, code: str) -> bool:

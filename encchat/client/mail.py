@@ -57,7 +57,9 @@ class Mail:
             lambda answer, label: self._fail(answer.code, answer.text, label),
             self._caught_up,
         )
-        self.lanes = Lanes(self._privacy, self._requests, self.inbox.newest, self._answered, self.inbox.is_current)
+        self.lanes = Lanes(
+            self._privacy, self._requests, self.inbox.newest, self._answered, self._delayed, self.inbox.is_current
+        )
         self.use()
 
     def use(self) -> None:
@@ -161,6 +163,10 @@ class Mail:
             pending.scheme, pending.signature = message.scheme, self._privacy.own_signature(message.conversation)
         self._settle(pending, wire.Ok(id=0, result=sent))
         return msgspec.structs.replace(self._said(pending, sent), kind=message.kind)
+
+    def _delayed(self, answer: wire.Error) -> None:
+        text = f"not accepted yet: {answer.text}; what you say waits here and is sent again by itself"
+        self._show(events.Warned(code=answer.code, text=text))
 
     def _settle(self, pending: Pending, answer: Answer) -> None:
         message, done, conversation = pending.message, pending.done, pending.message.conversation

@@ -22,7 +22,7 @@ from encchat.client.room_names import RANDOM_BYTES, made_up
 from encchat.client.room_trust import RoomTrust
 from encchat.client.rooms import Settings
 from encchat.client.screen import iso_time
-from encchat.client.store.interface import StoredMessage
+from encchat.client.store.interface import StoredMessage, Trust
 from encchat.errors import NameRefusedError, RequestError, UsageError
 
 _TRIES: Final = 5
@@ -356,7 +356,7 @@ class RoomActions:
 
     def _who_member(self, member: wire.Member) -> events.WhoMember:
         machine = self._floor.machine
-        trust: events.Trust = "none" if machine is None else machine.trust_of(member.user)
+        trust: Trust = "none" if machine is None else machine.trust_of(member.user)
         return events.WhoMember(
             user=member.user, role=member.role, state=member.state, presence=member.presence, trust=trust
         )

@@ -51,7 +51,7 @@ class Member(Value, frozen=True, kw_only=True):
 class RoomState(Line, frozen=True, kw_only=True, tag="room_state"):
     """A room and a page of its members by name; ``id`` is the ULID of its opening.
 
-    ``version`` is the seq of the latest change of who is in it or invited. ``more``: there are other members after these.
+    ``version`` is the seq of the latest change of who is in it or invited. ``more``: others come after these.
     """
 
     room: str

@@ -143,7 +143,7 @@ class Keeping(TestCase):
         self.assertEqual(await self.texts(third, "@bob"), ["hello"])
 
     async def test_without_the_password_nothing_is_kept_and_nothing_lost(self) -> None:
-        """The device logs in by its key; what came meanwhile comes again to whoever can keep it, and can be read there."""
+        """The device logs in by its key; what came meanwhile comes again to whoever can keep it, and is read."""
         server = await start_server(self, "--registration", "open")
         home = directory(self)
         alice, bob = await self.here(server, "alice"), await self.here(server, "bob", home)

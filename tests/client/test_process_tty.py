@@ -34,7 +34,7 @@ class TwoTerminals(TestCase):
         terminal.until_shows("The same again")
         terminal.send(PASSWORD + ENTER)
         terminal.until_shows(f"logged in as {name}")
-        terminal.until_shows("lobby   FREE   connected")
+        terminal.until_shows("lobby (not end to end)   FREE   connected")
         return terminal
 
     async def test_two_people_talk(self) -> None:
@@ -50,7 +50,7 @@ class TwoTerminals(TestCase):
         alice.until_shows("[@bob] bob: psst")
         alice.send("/connect bob" + ENTER)
         alice.until_shows("session with bob started")
-        bob.until_shows("@alice   BUSY   connected")
+        bob.until_shows("@alice (encrypted)   BUSY   connected")
         bob.send("in the call" + ENTER)
         alice.until_shows("[@bob] bob: in the call")
         alice.send("/goodbye" + ENTER)
@@ -92,7 +92,7 @@ class TwoTerminals(TestCase):
             alice = self.sit_down(server.address, home=home)
             alice.until_shows("for the messages kept here")
             alice.send(password + ENTER)
-            alice.until_shows("lobby   FREE   connected")
+            alice.until_shows("lobby (not end to end)   FREE   connected")
             alice.send("/history" + ENTER)
             alice.until_shows(shows)
             self.assertNotIn(PASSWORD.encode(), alice.raw)
@@ -119,9 +119,9 @@ class TwoTerminals(TestCase):
         await server.stops()
         alice.until_shows("reconnecting")
         alice.send("sent meanwhile" + ENTER + "a draft")
-        alice.until_shows("lobby   OFFLINE   reconnecting   1 waiting")
+        alice.until_shows("lobby (not end to end)   OFFLINE   reconnecting   1 waiting")
         again = await start_server(self, f"--port={server.port}", data_dir=server.data_dir)
-        alice.until(lambda lines: lines[-2:] == ["lobby> a draft", " lobby   FREE   connected"])
+        alice.until(lambda lines: lines[-2:] == ["lobby> a draft", " lobby (not end to end)   FREE   connected"])
         bob = start_client(self, again.address, "--user", "alice", "--follow", environ={"ENCCHAT_PASSWORD": PASSWORD})
         await bob.wait_for("logged_in")
         alice.send(" goes out" + ENTER)

@@ -14,6 +14,7 @@ from tests.faults.checker import Entry, Told, canonical
 from tests.processes import CLIENT_CODE, JsonProcess, directory, spawn
 
 _REFUSED = "not sent"
+_DELAYED = "not accepted yet"
 """How the text of an error about a message begins, behind the command it is about."""
 
 
@@ -100,6 +101,8 @@ class Device:
                 self.told.keeps(name, map(_entry, line["messages"]))
             case "error" if _REFUSED in line["text"]:
                 self.told.refused += 1
+                self.refusals.append(line["code"])
+            case "warning" if _DELAYED in line["text"]:
                 self.refusals.append(line["code"])
         self.on_told()
 

@@ -193,7 +193,7 @@ class Durable(ServerTestCase):
         logs = self.hear_logs()
         await server.store.close()
         code, text = await alice.refused("send", conversation="lobby", ulid=ulid(1), body="canary")
-        self.assertEqual((code, "send it again later" in text), ("internal", True))
+        self.assertEqual((code, "could not store" in text), ("internal", True))
         self.assertEqual(bob.seen("message"), [])
         self.assertIn("store_broke", [event.get("event") for event in logs])
 

@@ -107,7 +107,7 @@ def _stored(
     if isinstance(outcome, StoreError):
         log.error("a message was not stored: {why}", event="store_broke", why=outcome.text)
         context.message_refused(route.ours)
-        context.finish(request_id, InternalError("the server could not store the message; send it again later"))
+        context.finish(request_id, InternalError("the server could not store the message"))
         return
     services = context.services
     echo = context.state is State.CLOSED or services.hub.has_several(sender.name)
