@@ -74,8 +74,11 @@ class TeachingScheme:
         if self._partners(conversation):
             return "ready"
         if conversation.id not in self._waiting:
+            devices = self._devices(conversation)
+            if all(folded(device.user) == folded(self._host.user) for device in devices):
+                raise NoKeysError(f"the other one in {conversation.name} has no device yet that this could be sent to")
             self._waiting[conversation.id] = self._host.clock() + REPAIR_FIRST_SECONDS
-            self._greet(conversation, self._devices(conversation), answer=False)
+            self._greet(conversation, devices, answer=False)
         return "waiting"
 
     def encrypt(self, conversation: Conversation, ulid: str, payload: bytes) -> str:

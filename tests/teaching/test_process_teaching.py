@@ -31,6 +31,8 @@ class Teaching(TestCase):
         await bob.wait_for("invited", room="#lesson")
         bob.type("/join #lesson")
         await alice.wait_for("joined", room="#lesson", user="bob")
+        alice.type("/msg bob are you there?")  # waits for the keys that bob's client publishes after its registration
+        await bob.wait_for("message", text="are you there?")
         alice.type("/go #lesson", "attack at dawn")
         message = await bob.wait_for("message", text="attack at dawn")
         self.assertEqual(message["encryption"], NAME)
