@@ -243,7 +243,7 @@ class Lanes:
 
     def _refuse(self, lane: Lane, error: EncchatError) -> None:
         if error.code in TRANSIENT:
-            lane.stuck = True
+            self._delay(lane, wire.Error(code=error.code, text=error.text))
             return
         waiting, lane.waiting = lane.waiting, deque()
         for pending in waiting:

@@ -89,6 +89,7 @@ class Refusals(PeopleTestCase):
         await bob.reads("four")
         self.assertEqual(bob.texts(), ["zero", "one", "two", "three", "four"])
         self.assertEqual((bob.seen(events.Warned), alice.seen(events.Error)), ([], []))
+        self.assertEqual([one.code for one in alice.seen(events.Warned)], ["internal"], "told once, not with each try")
 
     async def test_each_of_many_refused_messages_is_sent_once(self) -> None:
         """Those that the server would not take by themselves are told so, and do not come again."""
