@@ -20,7 +20,7 @@ from encchat.e2e.devices import DeviceLists
 from encchat.e2e.interfaces import Ask, Recovery, Tell, Unvouched, Warned
 from encchat.e2e.own import ENTRY, Own, approval
 from encchat.e2e.recovery import Backup
-from encchat.e2e.refusals import error_of
+from encchat.e2e.refusals import TRANSIENT, error_of
 from encchat.errors import EncchatError, InternalError, NotConnectedError, RecoveryError
 from encchat.limits import UPLOAD_ROUNDS
 from encchat.names import folded
@@ -61,6 +61,11 @@ class Login:
         self._own.load(user)
         self._keys.begin()
         self._query(self._know)
+
+    def try_again(self) -> None:
+        """What the server refused for a while, some seconds later."""
+        if self.state == "failed" and self.error is not None and self.error.code in TRANSIENT:
+            self.begin(self.user, self.device)
 
     def roll_back(self) -> None:
         """The core has found that the store is an old copy: new keys, before anything else is encrypted."""

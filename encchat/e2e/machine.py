@@ -173,6 +173,7 @@ class Machine:
 
     def look(self) -> None:
         """Some seconds have passed: what was refused for a while is tried again."""
+        self._login.try_again()
         if self._login.state == "ready":
             self._arrivals.look()
             self._post.resend()
