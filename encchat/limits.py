@@ -74,9 +74,9 @@ MAX_PENDING_REQUESTS: Final = 100
 """Requests of one connection that wait for an answer before its reading is paused: what a flood has in the store's
 queue in front of others; more at a time would not make a pasted file go faster."""
 
-MAX_BROKEN_CHAINS: Final = 100
-"""Conversations in which one connection's last message was refused, remembered so that those chained to it are refused
-as well; when there are more all are forgotten, at the cost of a false warning of a gap at the receivers."""
+MAX_CHAINS: Final = 100
+"""Conversations of one connection whose last message is remembered, so that those chained to it are refused if it is:
+as many as MAX_PENDING_REQUESTS can be about; beyond that receivers may be warned of a gap that is none."""
 
 LONG_BODY: Final = 4_096
 """Characters of a message over which its connection is not read until it is stored: what goes to everybody in one

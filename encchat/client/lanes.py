@@ -293,7 +293,7 @@ class Lanes:
 
     def _transmit(self, lane: Lane, pending: Pending, scheme: str, body: str) -> None:
         message = pending.message
-        pending.scheme, pending.chained = scheme, lane.flying > 0 and lane.name != names.LOBBY
+        pending.scheme, pending.chained = scheme, lane.flying > 0
         lane.sent[message.ulid] = pending
         lane.flying += 1
         self._requests.send(

@@ -16,12 +16,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from encchat.errors import NotLoggedInError, RequestError
-from encchat.limits import MAX_BROKEN_CHAINS, MAX_PENDING_REQUESTS
+from encchat.limits import MAX_CHAINS, MAX_PENDING_REQUESTS
 from encchat.names import folded
 from encchat.server.auth import Login
 from encchat.server.chat import Chat
 from encchat.server.meters import Meter, RequestKind
-from encchat.server.model import Account, Device
+from encchat.server.model import Account, Device, Fate
 from encchat.server.services import Services
 from encchat.wire import Error, LoggedIn, Ok, Result, ServerLine, encode
 
@@ -92,8 +92,8 @@ class Context:
     admin_until: float = 0.0
     pending: int = 0
     bad_lines: int = 0
-    _refused_in: set[str] = field(factory=set)
-    """Conversations, folded, in which the last message of this connection was refused."""
+    _fates: dict[str, Fate] = field(factory=dict)
+    """Of the last message to each conversation, folded; the one not written to for longest first."""
     _login: Login | None = None
     _settled: list[Deferred[None]] = field(factory=list)
 
@@ -236,19 +236,22 @@ class Context:
             self.connection.release(Hold.PENDING)
 
     def message_refused(self, conversation: str) -> None:
-        """What follows that message in its chain is refused as well (`follows`)."""
-        if len(self._refused_in) >= MAX_BROKEN_CHAINS:
-            self._refused_in.clear()
-        self._refused_in.add(folded(conversation))
+        """What follows that message in its chain is refused as well (`chain`)."""
+        self._remember(folded(conversation), Fate(refused=True))
 
-    def follows(self, conversation: str, *, chained: bool) -> bool:
-        """Whether a message can be taken now, as it is not ``chained`` to one that was refused."""
-        if not self._refused_in:
-            return True
-        if chained:
-            return folded(conversation) not in self._refused_in
-        self._refused_in.discard(folded(conversation))
-        return True
+    def chain(self, conversation: str, fate: Fate, *, chained: bool) -> Fate | None:
+        """A message comes, with its ``fate``; returns that of the one before it there, if it is ``chained`` to it."""
+        key = folded(conversation)
+        before = self._fates.get(key) if chained else None
+        if before is None or not before.refused:
+            self._remember(key, fate)
+        return before
+
+    def _remember(self, key: str, fate: Fate) -> None:
+        self._fates.pop(key, None)
+        self._fates[key] = fate
+        if len(self._fates) > MAX_CHAINS:
+            del self._fates[next(iter(self._fates))]
 
     def settled(self) -> Deferred[None]:
         """Fires when no request but the one that asks (and keeps later ones waiting) has an answer to come."""

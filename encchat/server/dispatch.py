@@ -162,11 +162,11 @@ class Dispatcher:
 
     def _refusal(self, context: Context, command: Command, request: Request, failure: Failure) -> RequestError:
         error = failure.value
+        if isinstance(request, Send):
+            context.message_refused(request.conversation)
         if not isinstance(error, RequestError):
             log.error("{verb} broke: {trace}", event="command_broke", verb=command.verb, trace=trace(failure))
             return InternalError(_BROKE)
-        if isinstance(request, Send):
-            context.message_refused(request.conversation)
         if command.needs.audited:
             context.services.trail.refused(context.name, request, error)
         if isinstance(error, ForbiddenError):

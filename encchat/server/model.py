@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from attrs import frozen
-from msgspec import Struct
+from msgspec import Struct, field
 
 from encchat.wire import Kind, Role
 
@@ -41,8 +41,17 @@ class Device:
     last_seen: int | None = None
 
 
+class Fate(Struct):
+    """Whether a message was refused: known before those that are chained to it are looked at, in whatever thread."""
+
+    refused: bool = False
+
+
 class NewMessage(Struct, frozen=True):
-    """A message on its way into the store; ``conversation`` is the store's key of it (`conversation_key`)."""
+    """A message on its way into the store; ``conversation`` is the store's key of it (`conversation_key`).
+
+    ``fate`` becomes its own; it is not taken if ``after``, that of the message it is chained to, is a refusal.
+    """
 
     conversation: str
     kind: Kind
@@ -51,6 +60,8 @@ class NewMessage(Struct, frozen=True):
     time: int
     body: str
     scheme: str
+    fate: Fate = field(default_factory=Fate)
+    after: Fate | None = None
 
 
 class Stored(Struct, frozen=True):

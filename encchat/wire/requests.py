@@ -81,8 +81,8 @@ class Send(Request, frozen=True, kw_only=True, tag="send"):
     """Append a message to a conversation; answered by `Sent`, the same one for the same ``ulid``.
 
     In the lobby ``body`` is a text of at most `encchat.limits.MAX_BODY` characters, elsewhere an envelope of
-    ``scheme`` (protocol, section "Envelopes"). ``chained``: the message names, inside its encryption, the one this
-    connection has sent there before, so it is refused if that one was.
+    ``scheme`` (protocol, section "Envelopes"). ``chained``: the message is to follow, and
+    names inside its encryption, the one this connection has sent there before, so it is refused if that one was.
     """
 
     conversation: ConversationName

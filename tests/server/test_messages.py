@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from encchat.limits import MAX_BROKEN_CHAINS
+from encchat.limits import MAX_CHAINS
 from encchat.server.model import LOBBY_KEY
 from tests.envelopes import unsealed
 from tests.server.harness import START, Client, Server, ServerTestCase, text, ulid
@@ -286,9 +286,9 @@ class Chains(ServerTestCase):
     async def test_so_many_broken_chains_are_remembered_and_no_more(self) -> None:
         """At the limit all of them; with one more only that one."""
         for count, outcome in (
-            (MAX_BROKEN_CHAINS - 1, "broken-chain"),
-            (MAX_BROKEN_CHAINS, "broken-chain"),
-            (MAX_BROKEN_CHAINS + 1, "ok"),
+            (MAX_CHAINS - 1, "broken-chain"),
+            (MAX_CHAINS, "broken-chain"),
+            (MAX_CHAINS + 1, "ok"),
         ):
             server = await self.serve()
             alice, _ = await server.user("alice"), await server.user("bob")

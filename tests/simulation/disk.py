@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from encchat.errors import StoreError
-from encchat.server.model import NewMessage, Stored
+from encchat.server.model import Fate, NewMessage, Stored
 from encchat.server.store.interface import IStore
 from encchat.server.store.memory import MemoryStore
 from tests.simulation.tables import lose
@@ -41,6 +41,7 @@ class _Job:
     commit: Callable[[_Job], None]
     answer: Callable[[Any], None]
     outcome: Any = None
+    fate: Fate | None = None
 
 
 @define(eq=False)
@@ -79,7 +80,7 @@ class SlowStore:
 
             self._disk.append(stored, keep)
 
-        self._submit(_Job(commit, done))
+        self._submit(_Job(commit, done, fate=message.fate))
 
     def power_fails(self) -> None:
         """A disk that answers before the commit loses what it had only promised."""
@@ -125,6 +126,8 @@ class SlowStore:
         for job in batch:
             if self.full:
                 job.outcome = StoreError("the disk is full")
+                if job.fate is not None:
+                    job.fate.refused = True
             else:
                 job.commit(job)
         if self.lie == "answers-out-of-order":

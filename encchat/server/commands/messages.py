@@ -30,7 +30,7 @@ from encchat.server.command import LATER, Later, command
 from encchat.server.commands.accounts import stored_account
 from encchat.server.commands.rooms import check_scheme
 from encchat.server.context import Context, Hold, State
-from encchat.server.model import Account, NewMessage, Stored
+from encchat.server.model import Account, Fate, NewMessage, Stored
 
 log = Logger()
 
@@ -81,7 +81,9 @@ def _check_for_room(room: Room, request: wire.Send) -> None:
 
 
 def _append(context: Context, request: wire.Send, route: Route) -> Later:
-    if not context.follows(request.conversation, chained=request.chained):
+    fate = Fate()
+    after = context.chain(request.conversation, fate, chained=request.chained)
+    if after is not None and after.refused:
         raise BrokenChainError("the message before this one was refused, so this one, which names it, is not taken")
     sender = context.account
     message = NewMessage(
@@ -92,6 +94,8 @@ def _append(context: Context, request: wire.Send, route: Route) -> Later:
         time=context.services.now(),
         body=request.body,
         scheme=request.scheme,
+        fate=fate,
+        after=after,
     )
     if len(message.body) > LONG_BODY:
         context.connection.hold(Hold.LONG)
@@ -106,7 +110,6 @@ def _stored(
         context.connection.release(Hold.LONG)
     if isinstance(outcome, StoreError):
         log.error("a message was not stored: {why}", event="store_broke", why=outcome.text)
-        context.message_refused(route.ours)
         context.finish(request_id, InternalError("the server could not store the message"))
         return
     services = context.services

@@ -211,7 +211,8 @@ class IStore(Interface):
         """Add a message to its conversation, making that one if need be.
 
         ``done`` is called in the reactor, never before this returns, in the order of the calls and once the
-        message is safely stored: with its place, or with the `StoreError` that kept it out. A repeated
+        message is safely stored: with its place, or with the `StoreError` that kept it out, as the refusal of the
+        message it is chained to does (`NewMessage.after`), whenever that one was appended. A repeated
         (conversation, sender, ulid) gets the first one's place, also when retention has taken that one away
         (for `REMEMBER_REMOVED_DAYS`). Seqs count without gaps from 1, or from (epoch << 32) + 1 after a restore.
         """

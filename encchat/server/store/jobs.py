@@ -46,9 +46,13 @@ class AppendJob(Struct, frozen=True):
     done: Done
 
     def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
-        return partial(self.done, appender.append(self.message))
+        message = self.message
+        if message.after is not None and message.after.refused:
+            return self.refusal(StoreError("the message that it is chained to was not stored"))
+        return partial(self.done, appender.append(message))
 
     def refusal(self, error: StoreError) -> Answer:
+        self.message.fate.refused = True
         return partial(self.done, error)
 
 

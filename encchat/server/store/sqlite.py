@@ -126,7 +126,7 @@ class SqliteStore(SqlStore):
     def append(self, message: NewMessage, done: Done) -> None:
         size = len(message.body) + ROW_OVERHEAD
         if size > self._free:
-            self._soon(partial(done, StoreError("the store is behind: try again")))
+            self._soon(AppendJob(message, done).refusal(StoreError("the store is behind: try again")))
             return
         self._free -= size
         self._submit(AppendJob(message, partial(self._settled, size, done)))

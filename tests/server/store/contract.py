@@ -23,6 +23,7 @@ from encchat.server.model import (
     Account,
     AuditEntry,
     ConversationState,
+    Fate,
     NewMessage,
     Sanction,
     Stored,
@@ -679,6 +680,21 @@ class StoreContract:
         self.assertEqual(seqs(outcomes[::2]), [1, 2, 3, 4, 5, 6])
         self.assertEqual([type(outcome) for outcome in outcomes[1::2]], [StoreError] * len(bad))
         self.assertEqual([past.seq for past in await self.store.history(LOBBY_KEY, 0, 10)], [1, 2, 3, 4, 5, 6])
+
+    async def test_what_is_chained_to_a_refused_message_is_refused_with_it(self) -> None:
+        """And what is chained to that; whatever is not is stored, without a gap."""
+        sender = (await self.alice()).id
+        bad, second, third = Fate(), Fate(), Fate()
+        outcomes = await appended(
+            self.store,
+            message(1, sender, body="\ud800", fate=bad),
+            message(2, sender, fate=second, after=bad),
+            message(3, sender, fate=third, after=second),
+            message(4, sender),
+        )
+        self.assertEqual([type(outcome) for outcome in outcomes[:3]], [StoreError] * 3)
+        self.assertEqual(seqs(outcomes[3:]), [1])
+        self.assertEqual([past.ulid for past in await self.store.history(LOBBY_KEY, 0, 10)], [message(4, sender).ulid])
 
     async def test_a_refused_account_does_not_fail_the_messages_around_it(self) -> None:
         """What shares a transaction does not share its fate."""
