@@ -454,6 +454,7 @@ class ClientCore:
         self._world.lost()
         if reason:
             self._events.append(events.Disconnected(reason=self._world.closing_reason or reason))
+        self._typist.go_on()
 
     def reconnecting(self, seconds: float) -> None:
         """The shell tries again in ``seconds``."""

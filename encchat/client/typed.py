@@ -106,10 +106,11 @@ class Typist:
 
     def typed(self, line: str) -> None:
         """Do it, or keep it until it is its turn."""
-        if self._must_wait() and not self._may_go_ahead(line):
-            self._ahead.add(line)
-        else:
+        if self._may_go_ahead(line):
             self.do(line)
+            return
+        self._ahead.add(line)
+        self.go_on()
 
     def go_on(self) -> None:
         """Do what waits, as far as it can be done now."""
@@ -130,7 +131,7 @@ class Typist:
         return self._ahead.waiting_for is not None or self._blocked()
 
     def _may_go_ahead(self, line: str) -> bool:
-        """Leaving does not wait where a person sits, nor when it is said twice; neither does hanging up."""
+        """Leaving does not wait where a person sits, nor when it is said twice; neither does hanging up a call."""
         if is_goodbye(line):
             return self._interactive and self._ahead.waiting_for is wire.Connect
         return is_quit(line) and (self._interactive or self._ahead.quits)

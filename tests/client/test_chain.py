@@ -73,6 +73,22 @@ class Refusals(PeopleTestCase):
         self.assertEqual(sends, [False, True, True, True, True])
         await bob.reads("4")
 
+    async def test_lines_on_a_pipe_that_wait_at_a_cut_go_before_what_is_typed_after_it(self) -> None:
+        """One was refused for a while, the next waits for it, and the connection is lost."""
+        (bob,) = await self.people("bob")
+        alice = await self.person("alice", 7, interactive=False)
+        change_sends(alice, broken(1))
+        alice.lie = passing
+        alice.type("/msg bob one")
+        await alice.sees(events.Warned)
+        alice.type("/msg bob two")
+        alice.leave()
+        alice.type("/msg bob three")
+        alice.lie = lambda line: line
+        await alice.arrive()
+        await bob.reads("three")
+        self.assertEqual(bob.texts(), ["one", "two", "three"])
+
     async def test_what_is_refused_for_a_while_keeps_its_place(self) -> None:
         """The ones behind it wait with it, and all go in order when it is tried again."""
         alice, bob = await self.people("alice", "bob")
