@@ -183,8 +183,8 @@ class ServerProcess(JsonProcess):
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which nothing of the real user's is read or written."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ENCCHAT_"))}
+    """An environment in which nothing of the real user's is read or written; see `measured` for the coverage."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ENCCHAT_", "COVERAGE_"))}
     kept.update(HOME=str(home), PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1")
     kept.update(extra or {})
     places = [str(IMPORTED_FROM), *filter(None, [(extra or {}).get("PYTHONPATH")])]

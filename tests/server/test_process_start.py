@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -374,7 +375,7 @@ class DaemonTests(TestCase):
             "--log-format=json",
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        server = Daemon(home)
+        server = Daemon(home / "it.pid")
         self.addCleanup(server.kill)
         client = await raw.connect(self, port)
         await client.hears(Welcome)
@@ -396,6 +397,8 @@ class DaemonTests(TestCase):
             done = await self.twistd(home, "encchat", f"--port={port}", "--data-dir=data")
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"cannot listen on tcp:{port}", done.stderr)
+        with suppress(FileNotFoundError, ProcessLookupError):  # it tells its parent before it tidies up
+            await Daemon(home / "twistd.pid").gone()
         self.assertFalse((home / "twistd.pid").exists())
         self.assertIn("Address already in use", (home / "twistd.log").read_text(encoding="utf-8"))
 
@@ -403,8 +406,8 @@ class DaemonTests(TestCase):
 class Daemon:
     """A process that is nobody's child any more."""
 
-    def __init__(self, home: Path) -> None:
-        self.pid = int((home / "it.pid").read_text(encoding="ascii"))
+    def __init__(self, pid_file: Path) -> None:
+        self.pid = int(pid_file.read_text(encoding="ascii"))
         self._handle = os.pidfd_open(self.pid)
 
     def kill(self) -> None:
