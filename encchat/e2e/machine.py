@@ -4,8 +4,8 @@ Theory of operation. The core gives the machine a store (`Keep`) whose changes a
 any line asked for in the same turn leaves; requests (`Ask`); and takes effects. Underneath stand, each in its module:
 the device's Olm keys (`account`), Olm sessions (`olm`, `claims`), parcels out (`post`) and in (`arrivals`), lists of
 devices (`devices`) and trust in who vouches for them (`trust`), the account's identity key (`own`), what a login does
-(`login`), what comes before a message (`preparing`), the schemes, and verification (`people`). To the schemes the
-machine is their `Host`.
+(`login`), what comes before a message (`preparing`) and how one is opened (`opening`), the schemes and what they get
+(`host`), the keys of what was said before (`past`), and verification (`people`).
 
 Nothing here waits. Long work is done in slices by `work`, which is called again while it says that more is left.
 """
@@ -16,21 +16,18 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from encchat import wire
-from encchat.e2e import export, payload
+from encchat.e2e import payload
 from encchat.e2e.account import OwnKeys
 from encchat.e2e.arrivals import Arrivals
-from encchat.e2e.backup import ENTRY as HISTORY
-from encchat.e2e.backup import fetch
-from encchat.e2e.base64s import to_base64
 from encchat.e2e.calls import Calls
 from encchat.e2e.claims import Claims
-from encchat.e2e.devices import DeviceLists, same_identity
+from encchat.e2e.devices import DeviceLists
+from encchat.e2e.host import LookUp, MachineHost, nothing
 from encchat.e2e.identity import IdentityKey
 from encchat.e2e.interfaces import (
     Ask,
     Content,
     Conversation,
-    Decrypted,
     Device,
     Done,
     Keep,
@@ -40,18 +37,17 @@ from encchat.e2e.interfaces import (
     Step,
     Tell,
     Trust,
-    Warned,
 )
 from encchat.e2e.login import Login
 from encchat.e2e.megolm import Megolm
 from encchat.e2e.olm import OlmSessions
 from encchat.e2e.opening import KEYS, Opening
 from encchat.e2e.own import Own
+from encchat.e2e.past import Past
 from encchat.e2e.payload import Parcel
 from encchat.e2e.people import IDENTITY, SAS, People
 from encchat.e2e.post import Post
 from encchat.e2e.preparing import Preparations
-from encchat.e2e.recovery import Backup
 from encchat.e2e.renewing import KIND as RENEWED
 from encchat.e2e.renewing import Renewals
 from encchat.e2e.schemes import default_schemes
@@ -59,17 +55,11 @@ from encchat.e2e.trust import TrustStore
 from encchat.envelopes import MEGOLM, OLM
 from encchat.errors import (
     EncchatError,
-    KeyChangedError,
     NotPreparedError,
     RecoveryError,
-    UndecryptableError,
-    UntrustedError,
     UsageError,
 )
 from encchat.names import folded
-
-LookUp = Callable[[str], Conversation | None]
-"""The conversation of an id as it is now, for schemes that have to know who is in it; None: not in it, or not known."""
 
 
 def _unknown(id: str) -> None:
@@ -90,51 +80,65 @@ class Machine:
         schemes: Iterable[Scheme] | None = None,
         look_up: LookUp = _unknown,
     ) -> None:
-        self.user = self.device = ""
-        self.keep, self.ask, self.tell = keep, ask, tell
-        self.clock, self.random, self.ulid = clock, random, ulid
-        self._look_up = look_up
+        self.keep, self.clock = keep, clock
         self._schemes = {each.name: each for each in (default_schemes() if schemes is None else schemes)}
-        self._conversations: dict[str, Conversation] = {}
-        self._readers: dict[str, tuple[Conversation, int, tuple[Device, ...]]] = {}
         self._trust = TrustStore(keep)
-        self._own = Own(keep, random, self._trust)
+        self._own = own = Own(keep, random, self._trust)
         self._keys = OwnKeys(keep, random, clock)
         self._sessions = OlmSessions(keep, random, self._keys)
         self._post = Post(keep, ask, tell, ulid)
-        self._lists = DeviceLists(keep, self._trust, ask, tell)
+        self._lists = lists = DeviceLists(keep, self._trust, ask, tell)
         self._claims = Claims(ask, tell, clock, self._sessions)
         self._calls = Calls(self._sessions, self._claims)
         self._renewals = Renewals(keep, clock, self._claims, self._tell_renewed)
-        self._login = Login(ask, tell, self._own, self._keys, self._lists, self._restored, self._settled)
-        self._arrivals = Arrivals(keep, ask, self._lists, self._sessions, self._me, self._deliver, self._failed)
-        self._opening = Opening(keep, tell, self._trust, self._lists, self._decrypt, self._my_address)
-        self._preparations = Preparations(
-            self, self._login, self._own, self._lists, self._trust, self._claims, self._begin
-        )
-        self._people = People(
+        self._login = Login(ask, tell, own, self._keys, lists, self._restored, self._settled)
+        self._preparations = Preparations(self, self._login, own, lists, self._trust, self._claims, self._begin)
+        self._host = host = MachineHost(
+            keep,
             ask,
             tell,
             clock,
             random,
             ulid,
-            self._own,
-            self._lists,
+            look_up,
+            own,
+            self._keys,
+            self._sessions,
+            self._post,
+            lists,
             self._trust,
+            self._claims,
+            self._renewals,
             self._login,
-            self._send_to,
-            self._bring_back,
+            self._preparations,
         )
+        self._arrivals = Arrivals(keep, ask, lists, self._sessions, host.me, self._deliver, self._failed)
+        self._opening = Opening(host, self._trust, lists, self._schemes, self._calls, self._renewals)
+        megolm = self._schemes.get(MEGOLM)
+        self._past = past = Past(host, megolm if isinstance(megolm, Megolm) else None)
+        self._people = People(
+            ask, tell, clock, random, ulid, own, lists, self._trust, self._login, host.send_to, past.bring_back
+        )
+
+    @property
+    def user(self) -> str:
+        """The account, as the server calls it; empty before the first login."""
+        return self._host.user
+
+    @property
+    def device(self) -> str:
+        """This device, as the server calls it."""
+        return self._host.device
 
     # The connection's life -----------------------------------------------------------------------
     def start(self, user: str, device: str) -> None:
         """Logged in as that device: load or make everything, upload, read the inbox."""
-        self.user, self.device = user, device
+        self._host.user, self._host.device = user, device
         self._lists.me = user
         self._lists.lost()
         self._own.load(user)
         for scheme in self._schemes.values():
-            scheme.start(self)
+            scheme.start(self._host)
         self._begin()
 
     def lost(self) -> None:
@@ -165,7 +169,7 @@ class Machine:
         if folded(user) == folded(self.user):
             self._login.look()
         elif self._trust.state(user) is not None:
-            self._lists.ensure(f"@{user}", [user], _nothing)
+            self._lists.ensure(f"@{user}", [user], nothing)
 
     def rolled_back(self) -> None:
         """The store is an old copy, whose ratchets have moved since: nothing of them may be used again."""
@@ -194,7 +198,7 @@ class Machine:
         `NotConnectedError`: try again after the next `start`. `KeyChangedError`, `UntrustedError`, `NoKeysError`,
         `IdentityMissingError`: a person has to do something. Others: what the server refused.
         """
-        self._conversations[conversation.id] = conversation
+        self._host.meet(conversation)
         self._post.resend()
         self._preparations.prepare(conversation, done)
 
@@ -210,18 +214,18 @@ class Machine:
 
     def open(self, conversation: Conversation, said: wire.Message) -> Opened:
         """What was said; `UndecryptableError` with a reason, and the session `KeyArrived` may tell of."""
-        self._conversations[conversation.id] = conversation
+        self._host.meet(conversation)
         try:
             return self._opening.open(conversation, said)
         finally:
-            if folded(said.sender) == folded(self.user) and self._is_from_later(conversation, said):
+            if folded(said.sender) == folded(self.user) and self._opening.is_from_later(conversation, said):
                 self.rolled_back()
 
     def end_session(self, session: str) -> None:
         """The session of that id is over: its keys go."""
         id = f"session:{session}"
         self._sessions.end(id)
-        self._conversations.pop(id, None)
+        self._host.part(id)
         if not self.user:
             return  # said between the login and `start`: no scheme has anything of a session of an earlier process
         for scheme in self._schemes.values():
@@ -236,42 +240,24 @@ class Machine:
     # A room's history, keys in files -------------------------------------------------------------
     def invited(self, conversation: Conversation, user: str) -> None:
         """This client invites ``user`` now: what the room's setting promises counts from here."""
-        if (megolm := self._megolm) is not None:
-            megolm.handover.invited(conversation, user)
+        self._past.invited(conversation, user)
 
     def hand_over_history(self, conversation: Conversation, user: str) -> int:
         """``user``, whom this client has invited, has joined: how many keys of the past are on their way."""
-        self._conversations[conversation.id] = conversation
-        return 0 if (megolm := self._megolm) is None else megolm.handover.hand_over(conversation, user)
+        self._host.meet(conversation)
+        return self._past.hand_over(conversation, user)
 
     def introduce(self, conversation: Conversation, user: str, names: Sequence[str]) -> None:
         """``user``, whom this client has invited, has joined, and is told that those of ``names`` are members."""
-        if (megolm := self._megolm) is not None:
-            megolm.handover.introduce(conversation, user, names)
+        self._past.introduce(conversation, user, names)
 
     def collect_keys(self, passphrase: str, done: Callable[[bytes | EncchatError], None]) -> None:
         """The keys of past messages, sealed: those on this device, and those in the account's backup only."""
-        if (megolm := self._megolm) is None:
-            self._collected(passphrase, done, {})
-        else:
-            megolm.history.collect(partial(self._collected, passphrase, done))
+        self._past.collect(passphrase, done)
 
     def import_keys(self, exported: bytes, passphrase: str) -> int:
         """Take keys from a file; how many open something that could not be opened before; `RecoveryError`."""
-        values = export.unseal(exported, passphrase)
-        return 0 if (megolm := self._megolm) is None else megolm.history.imported(values, "file")
-
-    def _collected(
-        self,
-        passphrase: str,
-        done: Callable[[bytes | EncchatError], None],
-        values: dict[str, bytes] | EncchatError,
-    ) -> None:
-        try:
-            sealed = values if isinstance(values, EncchatError) else export.seal(values, passphrase, self.random)
-        except EncchatError as error:
-            sealed = error
-        done(sealed)
+        return self._past.imported(exported, passphrase)
 
     # Trust, verification, the account's identity key ---------------------------------------------
     @property
@@ -347,19 +333,14 @@ class Machine:
         """Hand the identity key to another device of this account; ``code`` is what that device shows."""
         self._people.approve(code)
 
-    # What schemes get ----------------------------------------------------------------------------
+    # What preparations get, and who judges a room's members --------------------------------------
     @property
     def identity(self) -> IdentityKey | None:
-        """`encchat.e2e.interfaces.Host`."""
+        """The account's identity key; on vouched devices only."""
         return self._own.identity
 
-    @property
-    def backup(self) -> Backup | None:
-        """`encchat.e2e.interfaces.Host`."""
-        return self._own.backup
-
     def identities_of(self, user: str) -> Sequence[wire.Identity]:
-        """`encchat.e2e.interfaces.Host`."""
+        """The identity keys by which what ``user`` says is verified, as far as they are known."""
         return self._trust.believed(user)
 
     def has_asked(self, user: str) -> bool:
@@ -372,63 +353,9 @@ class Machine:
         return self._lists.epoch, self._lists.fresh, self._preparations.tried
 
     def devices_of(self, conversation: Conversation) -> tuple[Device, ...]:
-        """`encchat.e2e.interfaces.Host`; nobody whose key has changed, as long as that is not accepted."""
-        kept = self._readers.get(conversation.id)
-        if kept is None or kept[:2] != (conversation, self._lists.epoch):
-            found = tuple(device for user in self._members_now(conversation) for device in self._believed(user))
-            found = tuple(dict.fromkeys(found))  # who talks to oneself is there twice
-            kept = self._readers[conversation.id] = (conversation, self._lists.epoch, found)
-        return kept[2]
+        """All that are to read it."""
+        return self._host.devices_of(conversation)
 
-    def device_of(self, user: str, device: str) -> Device | None:
-        """`encchat.e2e.interfaces.Host`."""
-        return self._lists.find(user, device)
-
-    def may_give(self, user: str) -> bool:
-        """`encchat.e2e.interfaces.Host`."""
-        try:
-            self._trust.check([user] if folded(user) != folded(self.user) else [])
-        except (KeyChangedError, UntrustedError):
-            return False
-        return True
-
-    def conversation(self, id: str) -> Conversation | None:
-        """`encchat.e2e.interfaces.Host`."""
-        return self._look_up(id) or self._conversations.get(id) or self._direct(id)
-
-    def send_parcels(
-        self, conversation: Conversation, parcels: Sequence[tuple[Device, str, bytes]]
-    ) -> Sequence[Device]:
-        """`encchat.e2e.interfaces.Host`."""
-        missed: list[Device] = []
-        sealed: list[wire.Parcel] = []
-        for device, kind, content in parcels:
-            if self._claims.reachable(device):
-                sealed.append(self._parcel(conversation.id, device, kind, content))
-            else:
-                missed.append(device)
-        self._post.send(conversation.name, sealed)
-        self._claims.ensure(conversation.name, missed, _nothing)  # for the next try
-        return missed
-
-    def publish_rsa(self, key: str) -> None:
-        """`encchat.e2e.interfaces.Host`."""
-        if self._keys.set_rsa(key) and self._login.state == "ready":
-            self._login.upload()
-
-    def learn(self, conversation: Conversation, user: str) -> None:
-        """`encchat.e2e.interfaces.Host`."""
-        self._lists.ensure(conversation.name, [user], _nothing)
-
-    def renew_session(self, conversation: Conversation, device: Device) -> None:
-        """`encchat.e2e.interfaces.Host`."""
-        self._renewals.renew(conversation.name, device)
-
-    def resume(self, conversation: Conversation, error: EncchatError | None = None) -> None:
-        """`encchat.e2e.interfaces.Host`."""
-        self._preparations.resume(conversation, error)
-
-    # What preparations get -----------------------------------------------------------------------
     def by_olm(self, conversation: Conversation) -> bool:
         """Whether something goes over Olm before, or as, a message there."""
         return conversation.scheme == OLM or self._scheme(conversation).by_olm
@@ -438,11 +365,6 @@ class Machine:
         return "ready" if conversation.scheme == OLM else self._scheme(conversation).prepare_step(conversation)
 
     # Inside --------------------------------------------------------------------------------------
-    @property
-    def _megolm(self) -> Megolm | None:
-        found = self._schemes.get(MEGOLM)
-        return found if isinstance(found, Megolm) else None
-
     def _scheme(self, conversation: Conversation) -> Scheme:
         found = self._schemes.get(conversation.scheme)
         if found is None:
@@ -469,80 +391,13 @@ class Machine:
             scheme.restored()
         self._lists.touched()
         if self._own.backup is not None:
-            self._bring_back(self._own.backup)
-
-    def _believed(self, user: str) -> tuple[Device, ...]:
-        if folded(user) == folded(self.user):
-            return tuple(each for each in self._lists.of(user) if each.device != self.device)
-        if not same_identity(self._trust.identity(user), self._lists.vouched_by(user)):
-            return ()
-        return self._lists.of(user)
-
-    def _members_now(self, conversation: Conversation) -> list[str]:
-        """Its members, without those who are found, now that their keys are known, to have been put there."""
-        now = self._look_up(conversation.id) if conversation.kind == "room" else None
-        there = {folded(user) for user in (conversation if now is None else now).members}
-        return [user for user in conversation.members if folded(user) in there]
+            self._past.bring_back(self._own.backup)
 
     def _built(self, conversation: Conversation, content: Content, device: Device | None = None) -> bytes:
         identity = self._own.required
         recipient = "" if device is None else payload.address(device.user, device.device)
         signer = identity if conversation.signed else None
         return payload.build(conversation, content, self.user, self.device, signer, recipient)
-
-    def _decrypt(self, conversation: Conversation, said: wire.Message) -> Decrypted:
-        if said.scheme != OLM:
-            scheme = self._schemes.get(said.scheme)
-            if scheme is None:
-                raise UndecryptableError("broken")
-            try:
-                return scheme.open(conversation, said)
-            except UndecryptableError as error:
-                if error.reason == "no-key":
-                    self._look_at(said)
-                raise
-        sender = self._lists.find(said.sender, said.body.partition(".")[0])
-        if sender is None:
-            raise (
-                UndecryptableError("no-key")
-                if self._lists.is_fresh(said.sender)
-                else self._opening.ask_for(said.sender)
-            )
-        try:
-            return self._calls.open(conversation, said, sender, self.device)
-        except UndecryptableError as error:
-            if error.reason in ("no-key", "broken") and conversation.kind == "session":
-                self._renewals.renew(conversation.name, sender, conversation.id)
-            raise
-
-    def _look_at(self, said: wire.Message) -> None:
-        """Whom one has never asked about cannot be asked for a key either."""
-        if self._lists.find(said.sender, said.body.partition(".")[0]) is None:
-            self._lists.ensure(f"@{said.sender}", [said.sender], _nothing)
-
-    def _is_from_later(self, conversation: Conversation, said: wire.Message) -> bool:
-        """Whether an own message was made by this very device with keys, or at a place, that its store is not at yet.
-
-        The core opens no message that its store remembers having said.
-        """
-        if said.scheme != MEGOLM or said.body.partition(".")[0] != self.device:
-            return False
-        return (megolm := self._megolm) is not None and megolm.is_ahead(conversation, said)
-
-    def _parcel(self, about: str, device: Device, kind: str, content: bytes) -> wire.Parcel:
-        plaintext = payload.build_parcel(kind, content, about, self._me(), device)
-        number, data = self._sessions.encrypt(device.peer, plaintext)
-        return wire.Parcel(user=device.user, device=device.device, body=f"{number}{to_base64(data)}")
-
-    def _send_to(self, conversation: Conversation, devices: Sequence[Device], kind: str, content: bytes) -> None:
-        """Reach the devices, then send; what cannot be sent for want of keys is not sent."""
-
-        def reached(error: EncchatError | None) -> None:
-            missed = self.send_parcels(conversation, [(device, kind, content) for device in devices])
-            for device in missed:
-                self.tell(Warned("no-keys", f"device {device.device} of {device.user} has no keys to send to it with"))
-
-        self._claims.ensure(conversation.name, devices, reached)
 
     def _deliver(self, parcel: Parcel, sender: Device) -> None:
         if parcel.kind == IDENTITY:
@@ -559,42 +414,6 @@ class Machine:
         self._renewals.renew(f"@{sender.user}", sender)
 
     def _tell_renewed(self, device: Device) -> None:
-        where = self._direct(direct_id(self.user, device.user))
+        where = self._host.direct(device.user)
         if where is not None:
-            self.send_parcels(where, [(device, RENEWED, b"")])
-
-    def _bring_back(self, backup: Backup) -> None:
-        """The keys of the past, after the identity key has come."""
-        if (megolm := self._megolm) is not None:
-            take = partial(_taken, megolm)
-            fetch(self, backup, take, _nothing)
-
-    def _direct(self, id: str) -> Conversation | None:
-        """The direct conversation of that id, if it is this account's."""
-        kind, _, names = id.partition(":")
-        pair = names.split(":")
-        me = folded(self.user)
-        if kind != "direct" or len(pair) != 2 or me not in pair:
-            return None
-        other = pair[0] if pair[1] == me else pair[1]
-        return Conversation(f"@{other}", id, "direct", MEGOLM, (self.user, other))
-
-    def _me(self) -> Device:
-        return Device(self.user, self.device, self._keys.curve25519, self._keys.ed25519, self._keys.rsa)
-
-    def _my_address(self) -> str:
-        return payload.address(self.user, self.device)
-
-
-def direct_id(user: str, other: str) -> str:
-    """The id of what two accounts say to each other."""
-    return "direct:" + ":".join(sorted((folded(user), folded(other))))
-
-
-def _taken(megolm: Megolm, kind: str, name: str, value: bytes) -> None:
-    if kind == HISTORY:
-        megolm.history.take(value, "backup")
-
-
-def _nothing(error: EncchatError | None) -> None:
-    """The next who needs it asks again."""
+            self._host.send_parcels(where, [(device, RENEWED, b"")])

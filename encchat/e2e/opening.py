@@ -7,7 +7,7 @@ for want of ``keys:NAME``, and is opened from what is held once `KeyArrived` has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,12 +16,15 @@ from msgspec import Struct
 
 from encchat import wire
 from encchat.e2e import payload
-from encchat.e2e.calls import is_session
+from encchat.e2e.calls import Calls, is_session
 from encchat.e2e.devices import DeviceLists
-from encchat.e2e.interfaces import Conversation, Decrypted, Keep, KeyArrived, Opened, Tell, Trust, Warned
+from encchat.e2e.host import nothing
+from encchat.e2e.interfaces import Conversation, Decrypted, Device, Host, KeyArrived, Opened, Scheme, Trust, Warned
+from encchat.e2e.megolm import Megolm
 from encchat.e2e.payload import Payload
+from encchat.e2e.renewing import Renewals
 from encchat.e2e.trust import TrustStore
-from encchat.envelopes import OLM
+from encchat.envelopes import MEGOLM, OLM
 from encchat.errors import EncchatError, UndecryptableError
 from encchat.limits import MAX_HELD
 from encchat.names import folded
@@ -42,28 +45,28 @@ class _Held(Struct, frozen=True, array_like=True):
 
 @frozen
 class Opening:
-    """``decrypt`` undoes the scheme; ``me`` is this device as recipients are named (`payload.address`)."""
+    """``calls`` opens what is of the scheme ``olm``, ``schemes`` (by name) the rest."""
 
-    _keep: Keep
-    _tell: Tell
+    _host: Host
     _trust: TrustStore
     _lists: DeviceLists
-    _decrypt: Callable[[Conversation, wire.Message], Decrypted]
-    _me: Callable[[], str]
+    _schemes: Mapping[str, Scheme]
+    _calls: Calls
+    _renewals: Renewals
     _held: set[str] = field(init=False)
     """The names of those that wait: every message would ask the store for its own."""
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_held", set(self._keep.all(_HELD)))
+        object.__setattr__(self, "_held", set(self._host.keep.all(_HELD)))
 
     def open(self, conversation: Conversation, said: wire.Message) -> Opened:
         """What was said; `UndecryptableError`. What is of scheme ``olm`` may be of any session with that partner."""
         _check_place(conversation, said)
         name = f"{said.conversation} {said.ulid} {said.seq}"
-        held = self._keep.get(_HELD, name) if name in self._held else None
+        held = self._host.keep.get(_HELD, name) if name in self._held else None
         decrypted = self._decrypt(conversation, said) if held is None else _unheld(held)
         message = payload.parse(decrypted.payload, decrypted.session)
-        recipient = self._me() if said.scheme == OLM else ""
+        recipient = payload.address(self._host.user, self._host.device) if said.scheme == OLM else ""
         device = decrypted.device or message.device
         if said.scheme == OLM and conversation.kind != "room":
             conversation = _session(conversation, message, decrypted.session)
@@ -71,9 +74,49 @@ class Opening:
         if self._has_to_wait(message):
             self._hold(name, decrypted, message.sender)
         if held is not None:
-            self._keep.put(_HELD, name, None)
+            self._host.keep.put(_HELD, name, None)
             self._held.discard(name)
         return self._opened(conversation, said, message, decrypted)
+
+    def _decrypt(self, conversation: Conversation, said: wire.Message) -> Decrypted:
+        if said.scheme == OLM:
+            return self._decrypt_olm(conversation, said)
+        scheme = self._schemes.get(said.scheme)
+        if scheme is None:
+            raise UndecryptableError("broken")
+        try:
+            return scheme.open(conversation, said)
+        except UndecryptableError as error:
+            if error.reason == "no-key" and self._sender(said) is None:
+                # Whom one has never asked about cannot be asked for a key either.
+                self._lists.ensure(f"@{said.sender}", [said.sender], nothing)
+            raise
+
+    def _decrypt_olm(self, conversation: Conversation, said: wire.Message) -> Decrypted:
+        sender = self._sender(said)
+        if sender is None:
+            is_fresh = self._lists.is_fresh(said.sender)
+            raise UndecryptableError("no-key") if is_fresh else self.ask_for(said.sender)
+        try:
+            return self._calls.open(conversation, said, sender, self._host.device)
+        except UndecryptableError as error:
+            if error.reason in ("no-key", "broken") and conversation.kind == "session":
+                self._renewals.renew(conversation.name, sender, conversation.id)
+            raise
+
+    def _sender(self, said: wire.Message) -> Device | None:
+        """The device that says it has said it."""
+        return self._lists.find(said.sender, said.body.partition(".")[0])
+
+    def is_from_later(self, conversation: Conversation, said: wire.Message) -> bool:
+        """Whether an own message was made by this very device with keys, or at a place, that its store is not at yet.
+
+        The core opens no message that its store remembers having said.
+        """
+        if said.scheme != MEGOLM or said.body.partition(".")[0] != self._host.device:
+            return False
+        megolm = self._schemes.get(MEGOLM)
+        return isinstance(megolm, Megolm) and megolm.is_ahead(conversation, said)
 
     def _opened(self, conversation: Conversation, said: wire.Message, message: Payload, decrypted: Decrypted) -> Opened:
         signature, signed = payload.verify(message, self._chain(said.sender))
@@ -107,7 +150,7 @@ class Opening:
 
     def _arrived(self, user: str, error: EncchatError | None) -> None:
         if error is None:
-            self._tell(KeyArrived(KEYS + folded(user)))
+            self._host.tell(KeyArrived(KEYS + folded(user)))
 
     def _has_to_wait(self, message: Payload) -> bool:
         """Whether it is signed by a key that comes after those that are known, and the server may tell of it."""
@@ -124,7 +167,7 @@ class Opening:
             decrypted.index,
             decrypted.handed_by,
         )
-        self._keep.put(_HELD, name, msgspec.msgpack.encode(held))
+        self._host.keep.put(_HELD, name, msgspec.msgpack.encode(held))
         self._held.add(name)
         raise self.ask_for(user)
 

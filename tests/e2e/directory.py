@@ -11,8 +11,9 @@ import msgspec
 from attrs import define, field
 
 from encchat import wire
+from encchat.e2e.host import direct_id
 from encchat.e2e.interfaces import Content, Conversation, Effect, KeyArrived, Opened
-from encchat.e2e.machine import Machine, direct_id
+from encchat.e2e.machine import Machine
 from encchat.errors import EncchatError, UndecryptableError
 from encchat.names import folded
 from encchat.ulids import UlidMaker

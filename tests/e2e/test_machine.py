@@ -564,7 +564,7 @@ class Lies(Case):
 
     def test_keys_are_given_to_those_only_who_may_be_written_to(self) -> None:
         """Under each policy what sending would say; oneself always."""
-        may = self.alice.machine.may_give
+        may = self.alice.machine._host.may_give
         self.alice.say(self.alice.direct("bob"), "hello")
         self.assertEqual((may("Bob"), may("alice")), (True, True))
         self.alice.machine.set_policy("verified-only")
