@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -397,7 +397,7 @@ class DaemonTests(TestCase):
             done = await self.twistd(home, "encchat", f"--port={port}", "--data-dir=data")
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"cannot listen on tcp:{port}", done.stderr)
-        with suppress(FileNotFoundError, ProcessLookupError):  # it tells its parent before it tidies up
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it tells its parent before it tidies up
             await Daemon(home / "twistd.pid").gone()
         self.assertFalse((home / "twistd.pid").exists())
         self.assertIn("Address already in use", (home / "twistd.log").read_text(encoding="utf-8"))
