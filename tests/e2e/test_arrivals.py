@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encchat import limits, wire
-from encchat.errors import InternalError, ThrottledError
+from encchat.errors import ForbiddenError, InternalError, NoKeysError, ThrottledError
 from tests.e2e.test_machine import Case
 
 REFUSED = wire.Error(code=InternalError.code, text="the disk is full")
@@ -90,6 +90,27 @@ class Reading(Case):
         self.alice.machine.look()
         self.alice.run()
         self.opens(said)
+
+    def test_a_login_whose_keys_the_server_refused_for_a_while_publishes_them_later(self) -> None:
+        """After some seconds, not only after the next login; until then nobody can write to it."""
+        self.directory.refused[wire.UploadKeys] = REFUSED
+        carol = self.client("carol", "C1")
+        carol.machine.look()
+        carol.run()
+        self.assertIsInstance(self.alice.prepared(self.alice.direct("carol")), NoKeysError)
+        del self.directory.refused[wire.UploadKeys]
+        carol.machine.look()
+        carol.run()
+        self.talk(self.alice, carol)
+
+    def test_a_login_that_was_refused_for_good_is_not_tried_again(self) -> None:
+        """Asking again would change nothing."""
+        self.directory.refused[wire.UploadKeys] = wire.Error(code=ForbiddenError.code, text="no")
+        carol = self.client("carol", "C1")
+        asked = self.directory.asked.count("UploadKeys")
+        carol.machine.look()
+        carol.run()
+        self.assertEqual(self.directory.asked.count("UploadKeys"), asked)
 
     def test_a_recovery_phrase_whose_backup_was_refused_for_a_while_opens_it_later(self) -> None:
         """Also if the process has ended meanwhile."""
