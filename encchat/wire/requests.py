@@ -217,3 +217,42 @@ class Audit(Request, frozen=True, kw_only=True, tag="audit"):
 
 class Quit(Request, frozen=True, kw_only=True, tag="quit"):
     """Leave; the server answers, then closes."""
+
+
+CHAT_REQUESTS: tuple[type[Request], ...] = (
+    Register,
+    Login,
+    LoginDevice,
+    ForgetDevice,
+    Commands,
+    Users,
+    Status,
+    SetPresence,
+    Send,
+    Conversations,
+    Sync,
+    Ack,
+    Devices,
+    Connect,
+    Answer,
+    Calls,
+    Goodbye,
+)
+"""Logging in, and what people do with each other outside rooms."""
+
+ADMIN_REQUESTS: tuple[type[Request], ...] = (
+    Admin,
+    Kick,
+    Ban,
+    Unban,
+    Bans,
+    Mute,
+    Unmute,
+    SetRole,
+    Announce,
+    InviteLink,
+    SetRegistration,
+    Audit,
+    Quit,
+)
+"""Moderation, and the end."""

@@ -58,6 +58,17 @@ class SessionTestCase(PeopleTestCase):
         """The sessions between two people that there are keys of."""
         return [name for name in person.store.states("olm-session") if "session:" in name]
 
+    async def held_at_the_end(self) -> tuple[Any, Any, Held]:
+        """Bob ends the session while something that Alice has said in it is on its way."""
+        alice, bob = await self.session()
+        bob.lie = held = Held()
+        alice.type("one more thing")
+        await alice.settled()
+        self.assertEqual(len(held.lines), 1)
+        bob.type("/goodbye")
+        await bob.settled()
+        return alice, bob, held
+
     async def later(self, person: Person, seconds: float) -> None:
         """Time passes, and the client looks whether there is something to do."""
         self.server.time.advance(seconds)
@@ -71,26 +82,14 @@ class OnTheirWay(SessionTestCase):
 
     async def test_a_message_that_arrives_after_the_end_is_read(self) -> None:
         """Also as what the server calls a direct message, for its keys are kept a while."""
-        alice, bob = await self.session()
-        bob.lie = held = Held()
-        alice.type("one more thing")
-        await alice.settled()
-        self.assertEqual(len(held.lines), 1)
-        bob.type("/goodbye")
-        await bob.settled()
+        _, bob, held = await self.held_at_the_end()
         held.let_go(bob, kind="direct")
         self.assertEqual((await bob.reads("one more thing")).encryption, "olm")
         self.assertEqual(bob.seen(events.Undecryptable), [])
 
     async def test_it_is_read_when_the_next_session_has_begun(self) -> None:
         """And what is said in that one too."""
-        alice, bob = await self.session()
-        bob.lie = held = Held()
-        alice.type("one more thing")
-        await alice.settled()
-        self.assertEqual(len(held.lines), 1)
-        bob.type("/goodbye")
-        await bob.settled()
+        alice, bob, held = await self.held_at_the_end()
         bob.type("/connect alice")
         await alice.until(lambda: len(alice.seen(events.Session, event_="started")) == 2)
         alice.type("hello again")
@@ -173,13 +172,7 @@ class Over(SessionTestCase):
 
     async def test_what_comes_when_they_are_gone_says_so(self) -> None:
         """It is nobody's fault, and no key is asked for."""
-        alice, bob = await self.session()
-        bob.lie = held = Held()
-        alice.type("one more thing")
-        await alice.settled()
-        self.assertEqual(len(held.lines), 1)
-        bob.type("/goodbye")
-        await bob.settled()
+        _, bob, held = await self.held_at_the_end()
         await self.later(bob, SESSION_KEYS_SECONDS)
         bob.sent.clear()
         held.let_go(bob)

@@ -161,8 +161,13 @@ class Members(WholeTestCase):
 
     async def injected(self, *, invitation: bool) -> tuple[Any, ...]:
         """Alice invites Carol, and the server makes it Mallory, with what Alice has signed or with nothing."""
-        alice, bob, mallory = await self.people("alice", "bob", "mallory")
-        await self.garden(alice, bob)
+        people = await self.people("alice", "bob", "mallory")
+        await self.garden(*people[:2])
+        await self.inject(*people, invitation=invitation)
+        return people
+
+    async def inject(self, alice: Whole, bob: Whole, mallory: Whole, *, invitation: bool) -> None:
+        """The same, in the garden of Alice and Bob."""
         await self.server.user("carol", device=9)
         alice.bend = self.bent(invitation=invitation)
         alice.type("/invite carol")
@@ -170,7 +175,6 @@ class Members(WholeTestCase):
         mallory.type("/join #garden")
         for person in (alice, bob):
             await person.until(lambda person=person: self.is_in(person, "mallory"))
-        return alice, bob, mallory
 
     @staticmethod
     def bent(*, invitation: bool) -> Callable[[Line], Line]:
@@ -212,13 +216,8 @@ class Members(WholeTestCase):
 
         for person in (alice, bob):
             person.lie = told
-        await self.server.user("carol", device=9)
-        alice.bend = self.bent(invitation=True)
-        alice.type("/invite carol")
-        await mallory.sees(events.Room, event_="invited")
-        mallory.type("/join #garden")
+        await self.inject(alice, bob, mallory, invitation=True)
         for person in (alice, bob):
-            await person.until(lambda person=person: self.is_in(person, "mallory"))
             self.assertEqual(person.core.rooms.get("#garden").member("mallory").by, "nobody")
         alice.type("canary")
         await bob.reads("canary")
