@@ -10,7 +10,10 @@ from encchat.wire import HistoryPolicy, MemberRole, MemberState, RoomEvent, Sign
 
 @frozen
 class RoomHead:
-    """What a room is; all but ``open`` stands from its opening on. ``name`` begins with ``#``."""
+    """What a room is; all but ``open`` stands from its opening on. ``name`` begins with ``#``.
+
+    ``ephemeral``: of what is said in it nothing is stored; who comes and goes is.
+    """
 
     id: str
     name: str
@@ -18,6 +21,7 @@ class RoomHead:
     policy: SigningPolicy
     history: HistoryPolicy
     open: bool
+    ephemeral: bool = False
 
     @property
     def key(self) -> str:

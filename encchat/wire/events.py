@@ -21,7 +21,10 @@ class LoggedIn(Line, frozen=True, kw_only=True, tag="logged_in"):
 
 
 class Sent(Line, frozen=True, kw_only=True, tag="sent"):
-    """The message is in its conversation under this ``seq``; ``time`` in milliseconds since 1970 UTC."""
+    """The message is in its conversation under this ``seq``; ``time`` in milliseconds since 1970 UTC.
+
+    ``seq`` 0: it is in no log. It was given to whoever is in the ``ephemeral`` room and here, and is stored nowhere.
+    """
 
     ulid: str
     conversation: str
@@ -109,7 +112,7 @@ class Listing(Line, frozen=True, kw_only=True, tag="listing"):
 
 
 class Message(Line, frozen=True, kw_only=True, tag="message"):
-    """A message of a conversation; ``conversation`` as the receiver calls it, ``time`` as in `Sent`."""
+    """A message of a conversation; ``conversation`` as the receiver calls it, ``seq`` and ``time`` as in `Sent`."""
 
     conversation: str
     kind: Kind

@@ -16,13 +16,17 @@ from encchat.wire.values import Name, Scheme, Ulid
 
 
 class OpenRoom(Request, frozen=True, kw_only=True, tag="open_room"):
-    """Open a room and be its owner; answered by `RoomState`."""
+    """Open a room and be its owner; answered by `RoomState`.
+
+    ``ephemeral``: the server stores nothing of what is said in it, so its ``history`` is ``none``.
+    """
 
     room: RoomName
     ulid: Ulid
     scheme: Scheme = "megolm"
     policy: SigningPolicy = "signed"
     history: HistoryPolicy = "none"
+    ephemeral: bool = False
     open: bool = False
     statement: Statement = ""
 

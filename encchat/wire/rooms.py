@@ -52,6 +52,7 @@ class RoomState(Line, frozen=True, kw_only=True, tag="room_state"):
     """A room and a page of its members by name; ``id`` is the ULID of its opening.
 
     ``version`` is the seq of the latest change of who is in it or invited. ``more``: others come after these.
+    ``ephemeral``: what is said in it is stored nowhere.
     """
 
     room: str
@@ -59,6 +60,7 @@ class RoomState(Line, frozen=True, kw_only=True, tag="room_state"):
     scheme: str
     policy: SigningPolicy
     history: HistoryPolicy
+    ephemeral: bool = False
     open: bool
     owner: str
     version: int
@@ -74,6 +76,7 @@ class RoomEntry(Value, frozen=True, kw_only=True):
     state: Literal["joined", "invited", "open"]
     scheme: str
     policy: SigningPolicy
+    ephemeral: bool = False
     members: int
     by: str = ""
 
@@ -96,8 +99,9 @@ class RoomKey(Line, frozen=True, kw_only=True, tag="room_key"):
 
 
 class Invited(Line, frozen=True, kw_only=True, tag="invited"):
-    """``by`` invites this account to a room."""
+    """``by`` invites this account to a room; ``ephemeral`` as in `RoomState`."""
 
     room: str
     id: str
     by: str
+    ephemeral: bool = False

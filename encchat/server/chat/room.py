@@ -32,7 +32,8 @@ class Room:
     """What has been decided about a room; ``key_version`` is 0 if the server makes no key for it.
 
     ``audience`` are the members who are here, by name as registered, as of the last change that is stored: so whoever
-    is told of a message could read it, by its seq. It is handed out as it is, and never copied for a message.
+    is told of a message could read it, by its seq. In an ephemeral room, whose messages have none, nobody is among them
+    who has left since. It is handed out as it is, and never copied for a message.
     """
 
     head: RoomHead

@@ -5,6 +5,9 @@ hands to the store in the same order: so what is said afterwards is checked agai
 in it when. Who *hears* what is said changes only when the change is stored (`stored`), and the store answers in the
 order of seqs: so a member hears everything up to its own leaving and nothing after it. A change that the store refuses
 is undone by reading the room again (`replace`); until then the room takes no other.
+
+What is said in an ephemeral room never goes to the store, and so waits for no change: whoever leaves such a room stops
+hearing at once, and then only hears, like the others, that it has left.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ class Change:
     by: Account
     seat: Seat | None = None
     """Who joins."""
+    leaves: str = ""
+    """The name of the member who leaves, or is removed."""
 
 
 @frozen
@@ -180,7 +185,12 @@ class Rooms:
         seat = room.seat_of(act.by)
         self._unseat(room, act.by.name)
         return self._change(
-            room, act, self._step(act, "left", act.by), *self._succession(room, act, seat), new_key=True
+            room,
+            act,
+            self._step(act, "left", act.by),
+            *self._succession(room, act, seat),
+            leaves=seat.name,
+            new_key=True,
         )
 
     def expel(self, act: Act, name: str, target: str) -> Change:
@@ -194,7 +204,7 @@ class Rooms:
         room.check_expel(actor, seat)
         self._unseat(room, seat.name)
         step = Step(RoomEvent(event="expelled", user=seat.name, by=act.by.name), act.ulid, seat.account_id)
-        return self._change(room, act, step, new_key=was_in)
+        return self._change(room, act, step, leaves=seat.name if was_in else "", new_key=was_in)
 
     def set_role(self, act: Act, name: str, target: str, role: MemberRole) -> Change | None:
         """The owner's to do; None if nothing changes."""
@@ -251,13 +261,15 @@ class Rooms:
         made = RoomEvent(event=event, user=user.name, by=act.by.name, open=open, statement=act.statement)  # type: ignore[arg-type]
         return Step(made, act.ulid, user.id)
 
-    def _change(self, room: Room, act: Act, *steps: Step, seat: Seat | None = None, new_key: bool = False) -> Change:
+    def _change(
+        self, room: Room, act: Act, *steps: Step, seat: Seat | None = None, leaves: str = "", new_key: bool = False
+    ) -> Change:
         closes = not room.joined
         if closes:
             self._close(room)
         key = act.key if new_key and not closes and room.head.scheme == SERVER_KEY else None
         room.key_version += key is not None
-        return Change(room, RoomChange(room.head, act.by.id, act.time, steps, key, closes), act.by, seat)
+        return Change(room, RoomChange(room.head, act.by.id, act.time, steps, key, closes), act.by, seat, leaves)
 
     def _close(self, room: Room) -> None:
         del self._rooms[room.head.folded]
@@ -270,7 +282,9 @@ class Rooms:
         self._of.setdefault(folded(seat.name), {})[room] = None
 
     def _unseat(self, room: Room, name: str) -> None:
-        room.remove(folded(name))
+        seat = room.remove(folded(name))
+        if seat is not None and room.head.ephemeral:
+            room.stop_hearing(seat.name)
         self._unlist(self._of, room, folded(name))
         self._unlist(self._invitations, room, folded(name))
 
@@ -321,11 +335,16 @@ class Rooms:
             change.seat.taken = True
             if folded(change.seat.name) in self._here:
                 room.hear(change.seat)
-        told = [Delivery(tuple(room.audience), _message(change, step, place))]
-        if event.event in _LEAVING:
-            room.stop_hearing(event.user)
+        hearers = room.audience
+        if event.event in _LEAVING and change.leaves:
+            hearers = {**hearers, change.leaves: None}
+            room.stop_hearing(change.leaves)
+        told = [Delivery(tuple(hearers), _message(change, step, place))]
         if event.event == "invited":
-            told.append(Delivery((event.user,), Invited(room=room.name, id=room.head.id, by=event.by)))
+            head = room.head
+            told.append(
+                Delivery((event.user,), Invited(room=head.name, id=head.id, by=event.by, ephemeral=head.ephemeral))
+            )
         return told
 
 
@@ -337,6 +356,7 @@ def _entry(room: Room, state: str, by: str = "") -> RoomEntry:
         state=state,  # type: ignore[arg-type]
         scheme=head.scheme,
         policy=head.policy,
+        ephemeral=head.ephemeral,
         members=len(room.joined),
         by=by,
     )

@@ -8,6 +8,9 @@ tell no text from another there, and refuses what a client has forgotten to encr
 
 A message names, inside its encryption, the one its device said before it. So that this one is always in the log, a
 client that does not wait for its answer marks the next as ``chained``, and it falls with the one it follows.
+
+What is said in an ephemeral room goes to whoever is in it and here, in the same breath, and is kept nowhere: not in the
+store, and not here, so that the same ULID sent again is said again. A client does not do that.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from encchat.envelopes import PLAIN, SERVER_KEY, check, split_server_key
 from encchat.errors import BrokenChainError, InternalError, MalformedRequestError, StaleKeyError, StoreError
 from encchat.limits import LONG_BODY, MAX_BODY
 from encchat.names import LOBBY, direct_with
-from encchat.server.chat import LOBBY_ROUTE, Route, message_deliveries
+from encchat.server.chat import LOBBY_ROUTE, Delivery, Route, message_deliveries
 from encchat.server.chat.room import Room
 from encchat.server.command import LATER, Later, command
 from encchat.server.commands.accounts import stored_account
@@ -36,7 +39,7 @@ log = Logger()
 
 
 @command("send a message to a conversation", in_order=True, kind="message", voice=True)
-def send(context: Context, request: wire.Send) -> Later | Coroutine[Deferred[Any], Any, Later]:
+def send(context: Context, request: wire.Send) -> wire.Sent | Later | Coroutine[Deferred[Any], Any, Later]:
     """To the lobby, to a room as ``#NAME``, or to a user as ``@NAME``, here or not."""
     if request.conversation == LOBBY:
         _check_plain(request)
@@ -44,6 +47,8 @@ def send(context: Context, request: wire.Send) -> Later | Coroutine[Deferred[Any
     if request.conversation.startswith("#"):
         room, route = context.chat.rooms.route(context.account, request.conversation)
         _check_for_room(room, request)
+        if room.head.ephemeral:
+            return _say(context, request, room)
         return _append(context, request, route)
     name = direct_with(request.conversation)
     _check_envelope(context, request)
@@ -80,11 +85,34 @@ def _check_for_room(room: Room, request: wire.Send) -> None:
         raise StaleKeyError(f"{room.name} has a new key, of version {room.key_version}: ask for it and encrypt again")
 
 
-def _append(context: Context, request: wire.Send, route: Route) -> Later:
-    fate = Fate()
+def _say(context: Context, request: wire.Send, room: Room) -> wire.Sent:
+    _follow(context, request, Fate())
+    time = context.services.now()
+    said = wire.Message(
+        conversation=room.name,
+        kind="room",
+        seq=0,
+        sender=context.account.name,
+        ulid=request.ulid,
+        time=time,
+        body=request.body,
+        scheme=request.scheme,
+    )
+    context.services.hub.deliver(Delivery(room.route.to, said), skip=context)
+    return wire.Sent(ulid=request.ulid, conversation=room.name, seq=0, time=time)
+
+
+def _follow(context: Context, request: wire.Send, fate: Fate) -> Fate | None:
+    """The fate of the message that this one, of that ``fate``, is chained to; `BrokenChainError` if it was refused."""
     after = context.chain(request.conversation, fate, chained=request.chained)
     if after is not None and after.refused:
         raise BrokenChainError("the message before this one was refused, so this one, which names it, is not taken")
+    return after
+
+
+def _append(context: Context, request: wire.Send, route: Route) -> Later:
+    fate = Fate()
+    after = _follow(context, request, fate)
     sender = context.account
     message = NewMessage(
         conversation=route.key,

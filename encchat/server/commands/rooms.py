@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from encchat import wire
 from encchat.envelopes import EVENT, PLAIN, SERVER_KEY
-from encchat.errors import RequestError
+from encchat.errors import MalformedRequestError, RequestError
 from encchat.limits import MAX_PAGE
 from encchat.names import folded
 from encchat.server.chat.room import Room, no_room
@@ -28,6 +28,8 @@ async def open_room(context: Context, request: wire.OpenRoom) -> wire.RoomState:
     """Whoever opens it owns it."""
     if not await _done(context, request.ulid):
         check_scheme(context, request.scheme)
+        if request.ephemeral and request.history != "none":
+            raise MalformedRequestError("of an ephemeral room nothing is stored: it has no history to give")
         head = RoomHead(
             id=request.ulid,
             name=request.room,
@@ -35,6 +37,7 @@ async def open_room(context: Context, request: wire.OpenRoom) -> wire.RoomState:
             policy=request.policy,
             history=request.history,
             open=request.open,
+            ephemeral=request.ephemeral,
         )
         await _keep(context, context.chat.rooms.open(_act(context, request.ulid, request.statement), head))
     return await _state(context, request.room)

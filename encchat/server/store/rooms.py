@@ -26,7 +26,7 @@ from encchat.server.model import ConversationState, NewMessage, Stored
 from encchat.server.store.messages import Appender
 
 Answer = Callable[[], None]
-_HEAD: Final = "room.id, room.name, room.scheme, room.policy, room.history, room.open"
+_HEAD: Final = "room.id, room.name, room.scheme, room.policy, room.history, room.open, room.ephemeral"
 _BEFORE: Final[dict[str, tuple[str | None, ...]]] = {
     "invited": (None, "gone"),
     "joined": (None, "gone", "invited"),
@@ -140,9 +140,20 @@ def _take_effect(connection: sqlite3.Connection, head: RoomHead, step: Step, seq
 
 def _open(connection: sqlite3.Connection, head: RoomHead, step: Step, seq: int) -> None:
     connection.execute(
-        "INSERT INTO room (id, conversation_id, name, folded, scheme, policy, history, open, version)"
-        " SELECT ?, id, ?, ?, ?, ?, ?, ?, ? FROM conversation WHERE key = ?",
-        (head.id, head.name, head.folded, head.scheme, head.policy, head.history, head.open, seq, head.key),
+        "INSERT INTO room (id, conversation_id, name, folded, scheme, policy, history, open, ephemeral, version)"
+        " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM conversation WHERE key = ?1",
+        (
+            head.key,
+            head.id,
+            head.name,
+            head.folded,
+            head.scheme,
+            head.policy,
+            head.history,
+            head.open,
+            head.ephemeral,
+            seq,
+        ),
     )
     connection.execute(
         "INSERT INTO member (room_id, account_id, folded, role, state, by, since, from_seq, statement)"
@@ -212,14 +223,14 @@ def rooms(connection: sqlite3.Connection, room_id: str | None) -> list[StoredRoo
         (room_id,),
     )
     return [
-        StoredRoom(_head(head[:6]), head[6], tuple(StoredMember(*row[7:]) for row in members))
-        for head, members in groupby(rows, lambda row: row[:7])
+        StoredRoom(_head(head[:7]), head[7], tuple(StoredMember(*row[8:]) for row in members))
+        for head, members in groupby(rows, lambda row: row[:8])
     ]
 
 
 def _head(row: tuple[Any, ...]) -> RoomHead:
-    id, name, scheme, policy, history, open = row
-    return RoomHead(id, name, scheme, policy, history, bool(open))
+    id, name, scheme, policy, history, open, ephemeral = row
+    return RoomHead(id, name, scheme, policy, history, bool(open), bool(ephemeral))
 
 
 def state(connection: sqlite3.Connection, room_id: str, after: str, limit: int) -> wire.RoomState | None:
@@ -236,15 +247,16 @@ def state(connection: sqlite3.Connection, room_id: str, after: str, limit: int) 
     ).fetchall()
     if not rows:
         return None
-    id, name, scheme, policy, history, open, version, owner = rows[0][:8]
-    members = [_member(row[8:]) for row in rows[:limit] if row[8] is not None]
+    head, (version, owner) = _head(rows[0][:7]), rows[0][7:9]
+    members = [_member(row[9:]) for row in rows[:limit] if row[9] is not None]
     return wire.RoomState(
-        room=name,
-        id=id,
-        scheme=scheme,
-        policy=policy,
-        history=history,
-        open=bool(open),
+        room=head.name,
+        id=head.id,
+        scheme=head.scheme,
+        policy=head.policy,
+        history=head.history,
+        ephemeral=head.ephemeral,
+        open=head.open,
         owner=owner or "",
         version=version,
         members=members,

@@ -96,6 +96,24 @@ class RoomRules(SynchronousTestCase):
         self.keep(left)
         self.assertEqual(self.hearing(), ["user1", "user3"])
 
+    def test_who_leaves_an_ephemeral_room_hears_nothing_more_at_once_but_that_it_has_left(self) -> None:
+        """What is said there does not wait for the store; one who is removed must not hear it meanwhile."""
+        self.keep(self.rooms.open(act(ALICE), evolve(HEAD, id=ulid(9), name="#other", ephemeral=True)))
+        for one in (BOB, CAROL):
+            self.keep(self.rooms.invite(act(ALICE), "#other", one))
+            self.keep(self.rooms.join(act(one), "#other"))
+        for change in (self.rooms.leave(act(BOB), "#other"), self.rooms.expel(act(ALICE), "#other", "USER3")):
+            with self.subTest(change.leaves):
+                _, route = self.rooms.route(ALICE, "#other")
+                self.assertEqual(list(route.to or ()), ["user1"])
+                self.assertIn(change.leaves, self.keep(change))
+                self.assertEqual(list(route.to or ()), ["user1"])
+
+    def test_whose_invitation_is_taken_back_hears_nothing_of_the_room(self) -> None:
+        """It was never in it."""
+        self.keep(self.rooms.invite(act(ALICE), ROOM, account(4)))
+        self.assertEqual(self.keep(self.rooms.expel(act(ALICE), ROOM, "user4")), ["user1", "user2", "user3"])
+
     def test_only_who_is_here_hears(self) -> None:
         """And who comes back does so again."""
         self.rooms.depart(BOB)
