@@ -48,6 +48,7 @@ from encchat.secure.interfaces import Handshake, Session, Suite
 PREAMBLE: Final = b"encchat/1 "
 _LENGTH: Final = Struct(">H")
 LENGTH_BYTES: Final = _LENGTH.size
+_pack_length: Final = _LENGTH.pack
 
 _SUITE_NAME: Final = re.compile(rf"[A-Za-z0-9._+-]{{1,{MAX_PREAMBLE - len(PREAMBLE)}}}", re.ASCII)
 
@@ -94,6 +95,9 @@ class _Open:
 @frozen
 class _Failed:
     text: str
+
+
+_SETTLED: Final = (_Open, _Failed)
 
 
 class _Life(Enum):
@@ -149,29 +153,33 @@ class Channel:
         self._check_alive()
         if data and self._life is _Life.PROBED:
             self._life = _Life.HEARD_SINCE
-        self._incoming += data
-        if len(self._incoming) < self._needed:
-            return []
+        if self._incoming:
+            self._incoming += data
+            if len(self._incoming) < self._needed:
+                return []
+            data = bytes(self._incoming)
+            self._incoming.clear()
         try:
-            return self._receive(bytes(self._incoming))
+            return self._receive(data)
         except ChannelError as error:
             self._fail(error)
             raise
 
     def send(self, plaintext: bytes) -> None:
         """Queue ``plaintext`` as records; `HandshakeError` before `Secured`."""
-        size = self._session().max_plaintext
+        session = self._session()
+        size = session.max_plaintext
         for start in range(0, len(plaintext), size):
-            self._seal(plaintext[start : start + size])
+            self._seal(plaintext[start : start + size], session)
 
     def probe(self) -> None:
         """Ask for a sign of life: `probing` until something comes; `HandshakeError` before `Secured`.
 
         While an earlier answer is still to come no second probe is sent: that answer will do.
         """
-        self._session()
+        session = self._session()
         if self._life is _Life.HEARD:
-            self._seal(b"")
+            self._seal(b"", session)
         self._life = _Life.PROBED
 
     def data_to_send(self) -> bytes:
@@ -183,21 +191,22 @@ class Channel:
     def _receive(self, buffer: bytes) -> list[Event]:
         events: list[Event] = []
         place = 0
-        while not isinstance(state := self._state, _Open | _Failed):
+        while not isinstance(state := self._state, _SETTLED):
             end = self._end_of_frame(buffer, place)
             if end > len(buffer):
-                return self._wait(events, place, end)
+                return self._wait(buffer, events, place, end)
             self._take_frame(state, buffer[place + LENGTH_BYTES : end], events)
             place = end
         records, place, end = _open_records(self._session(), buffer, place)
-        self._notice_life(records.count(b""))
+        if empty := records.count(b""):
+            self._notice_life(empty)
         if plaintext := b"".join(records):
             events.append(Plaintext(plaintext))
-        return self._wait(events, place, end)
+        return events if place == len(buffer) else self._wait(buffer, events, place, end)
 
-    def _wait(self, events: list[Event], place: int, end: int) -> list[Event]:
+    def _wait(self, buffer: bytes, events: list[Event], place: int, end: int) -> list[Event]:
         """Keep what is not a whole frame: it begins at ``place`` and will end at ``end``."""
-        del self._incoming[:place]
+        self._incoming += buffer[place:]
         self._needed = end - place
         return events
 
@@ -264,10 +273,9 @@ class Channel:
             self._life = _Life.HEARD
             empty_records -= 1
         if empty_records:
-            self._seal(b"")
+            self._seal(b"", self._session())
 
-    def _seal(self, plaintext: bytes) -> None:
-        session = self._session()
+    def _seal(self, plaintext: bytes, session: Session) -> None:
         try:
             self._outgoing.append(_frame(session.seal(plaintext)))
         except ChannelError as error:
@@ -275,10 +283,11 @@ class Channel:
             raise
 
     def _session(self) -> Session:
+        state = self._state
+        if type(state) is _Open:
+            return state.session
         self._check_alive()
-        if not isinstance(self._state, _Open):
-            raise HandshakeError("nothing can be sent before the handshake is finished")
-        return self._state.session
+        raise HandshakeError("nothing can be sent before the handshake is finished")
 
     def _check_alive(self) -> None:
         if isinstance(self._state, _Failed):
@@ -294,7 +303,7 @@ class Channel:
 
 
 def _frame(body: bytes) -> bytes:
-    return _LENGTH.pack(len(body)) + body
+    return _pack_length(len(body)) + body
 
 
 def _open_records(session: Session, buffer: bytes, place: int) -> tuple[list[bytes], int, int]:

@@ -101,7 +101,10 @@ class Context:
     @property
     def account(self) -> Account:
         """The account that logged in; `NotLoggedInError` before that and once the connection has closed."""
-        return self._logged_in().account
+        login = self._login
+        if login is None or self.state is State.CLOSED:
+            raise self._nobody()
+        return login.account
 
     @property
     def here(self) -> Account | None:
@@ -111,7 +114,10 @@ class Context:
     @property
     def device(self) -> Device:
         """The device that logged in; `NotLoggedInError` as for `account`."""
-        return self._logged_in().device
+        login = self._login
+        if login is None or self.state is State.CLOSED:
+            raise self._nobody()
+        return login.device
 
     @property
     def name(self) -> str:
@@ -128,10 +134,9 @@ class Context:
         """The domain."""
         return self.services.chat
 
-    def _logged_in(self) -> Login:
-        if self._login is None or self.state is State.CLOSED:
-            raise NotLoggedInError("log in first: register, login or login_device")
-        return self._login
+    @staticmethod
+    def _nobody() -> NotLoggedInError:
+        return NotLoggedInError("log in first: register, login or login_device")
 
     # Moving ------------------------------------------------------------------------------------
     def enter(self, login: Login) -> LoggedIn:
@@ -237,21 +242,17 @@ class Context:
 
     def message_refused(self, conversation: str) -> None:
         """What follows that message in its chain is refused as well (`chain`)."""
-        self._remember(folded(conversation), Fate(refused=True))
+        self.chain(conversation, Fate(refused=True), chained=False)
 
     def chain(self, conversation: str, fate: Fate, *, chained: bool) -> Fate | None:
         """A message comes, with its ``fate``; returns that of the one before it there, if it is ``chained`` to it."""
-        key = folded(conversation)
-        before = self._fates.get(key) if chained else None
-        if before is None or not before.refused:
-            self._remember(key, fate)
-        return before
-
-    def _remember(self, key: str, fate: Fate) -> None:
-        self._fates.pop(key, None)
-        self._fates[key] = fate
-        if len(self._fates) > MAX_CHAINS:
-            del self._fates[next(iter(self._fates))]
+        fates, key = self._fates, folded(conversation)
+        before = fates.pop(key, None)
+        broken = chained and before is not None and before.refused
+        fates[key] = before if broken else fate  # type: ignore[assignment]
+        if len(fates) > MAX_CHAINS:
+            del fates[next(iter(fates))]
+        return before if chained else None
 
     def settled(self) -> Deferred[None]:
         """Fires when no request but the one that asks (and keeps later ones waiting) has an answer to come."""

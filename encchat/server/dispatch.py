@@ -32,7 +32,7 @@ from encchat.limits import BYTES_PER_UNIT, FLOOD_SECONDS, MAX_BAD_LINES, MAX_LIN
 from encchat.net.tally import OF_MANY
 from encchat.server.command import LATER, Command, Later, Needs, Outcome
 from encchat.server.context import Context, Hold, State
-from encchat.server.meters import RequestKind, Step
+from encchat.server.meters import Debt, RequestKind, Step
 from encchat.server.model import RANK
 from encchat.server.registry import Registry
 from encchat.server.traces import trace
@@ -62,11 +62,17 @@ class Dispatcher:
             self._bad_line(context, request_id(line), error)
             return
         command = self._registry.command_for(request)
-        if not self._charge(context, command.needs.kind, command.needs.cost):
+        needs = command.needs
+        debt = context.meter.charge(needs.kind, needs.cost)
+        if debt is not None and not self._hold(context, debt):
             return
         try:
             self._check(context, command)
-            self._settle(context, command, request, command.handle(context, request))
+            outcome = command.handle(context, request)
+            if outcome is LATER:
+                context.begin()
+            else:
+                self._settle(context, command, request, outcome)
         except Exception:  # noqa: BLE001 - a broken command costs one request, not the server
             context.refuse(request.id, self._refusal(context, command, request, Failure()))
 
@@ -93,8 +99,10 @@ class Dispatcher:
     def _charge(self, context: Context, kind: RequestKind, cost: float) -> bool:
         """Charge a request; False if that was the end of the connection."""
         debt = context.meter.charge(kind, cost)
-        if debt is None:
-            return True
+        return debt is None or self._hold(context, debt)
+
+    def _hold(self, context: Context, debt: Debt) -> bool:
+        """Have somebody wait who owes; False if that was the end of the connection."""
         if debt.step is Step.HANG_UP:
             log.warn("{user} is hung up for a flood", event="flood", user=context.name)
             context.leave(Closing(reason=f"{_FLOOD} for {FLOOD_SECONDS:g} seconds"))
@@ -107,7 +115,7 @@ class Dispatcher:
     # Needs -------------------------------------------------------------------------------------
     def _check(self, context: Context, command: Command) -> None:
         needs = command.needs
-        if context.state is State.STRANGER:
+        if context.state is not State.LOGGED_IN:
             if needs.login is True:
                 raise NotLoggedInError(f"{command.verb} needs a login first: register, login or login_device")
             return
@@ -128,9 +136,7 @@ class Dispatcher:
 
     # Out ---------------------------------------------------------------------------------------
     def _settle(self, context: Context, command: Command, request: Request, outcome: Outcome) -> None:
-        if outcome is LATER:
-            context.begin()
-        elif isinstance(outcome, Deferred):
+        if isinstance(outcome, Deferred):
             self._wait(context, command, request, outcome)
         elif isinstance(outcome, Coroutine):
             self._wait(context, command, request, Deferred.fromCoroutine(outcome))

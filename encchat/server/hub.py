@@ -7,8 +7,8 @@ with messages; as long as there is none, that costs a delivery one test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol, TypeAlias
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -42,35 +42,43 @@ class Receiver(Protocol):
         """Hang up at once."""
 
 
+_Way: TypeAlias = tuple[Receiver, Callable[[bytes], None]]
+"""A connection, and its `Receiver.write_line`."""
+
+
 class Hub:
-    """The connections of every account; names as registered."""
+    """The connections of every account; names as registered.
+
+    Who is told is never changed while it is walked: a tuple, or a list that was made for the purpose.
+    """
 
     def __init__(self) -> None:
         self._everybody: dict[Receiver, Callable[[bytes], None]] = {}
-        self._of: dict[str, dict[Receiver, Callable[[bytes], None]]] = {}
+        self._of: dict[str, tuple[_Way, ...]] = {}
         self._behind: dict[Receiver, bool] = {}
         """Who is passed by with messages, and whether it has missed one."""
 
     def add(self, name: str, receiver: Receiver) -> bool:
         """A connection of ``name`` has logged in; True if it is the account's first."""
-        mine = self._of.setdefault(name, {})
-        mine[receiver] = self._everybody[receiver] = receiver.write_line
-        return len(mine) == 1
+        others = self._of.get(name, ())
+        self._everybody[receiver] = receiver.write_line
+        self._of[name] = (*others, (receiver, receiver.write_line))
+        return not others
 
     def remove(self, name: str, receiver: Receiver) -> bool:
         """A connection of ``name`` is gone; True if it was the account's last."""
-        mine = self._of.get(name, {})
-        if mine.pop(receiver, None) is None:
+        if self._everybody.pop(receiver, None) is None:
             return False
-        del self._everybody[receiver]
-        if mine:
+        left = tuple(way for way in self._of[name] if way[0] is not receiver)
+        if left:
+            self._of[name] = left
             return False
         del self._of[name]
         return True
 
     def of(self, name: str) -> tuple[Receiver, ...]:
         """The connections of ``name``."""
-        return tuple(self._of.get(name, ()))
+        return tuple(receiver for receiver, _ in self._of.get(name, ()))
 
     def has_several(self, name: str) -> bool:
         """Whether ``name`` has more than one connection."""
@@ -86,13 +94,13 @@ class Hub:
 
     def deliver(self, delivery: Delivery, skip: Receiver | None = None) -> None:
         """Give the event to all devices of its receivers, but not to the connection ``skip``."""
-        receivers = self._receivers(delivery.to)
+        ways = self._ways(delivery.to)
         if self._behind and type(delivery.event) is Message:
-            receivers = self._followers(receivers, skip)
-        if not receivers or (len(receivers) == 1 and receivers[0][0] is skip):
+            ways = self._followers(ways, skip)
+        if not ways or (len(ways) == 1 and ways[0][0] is skip):
             return
         line = encode(delivery.event)
-        for receiver, write_line in receivers:
+        for receiver, write_line in ways:
             if receiver is skip:
                 continue
             try:
@@ -104,7 +112,7 @@ class Hub:
 
     def tell_device(self, name: str, key: bytes, event: ServerLine) -> None:
         """Give the event to the connections of one device of ``name``; one that is behind has missed it."""
-        for receiver, write_line in list(self._of.get(name, {}).items()):
+        for receiver, write_line in self._of.get(name, ()):
             if receiver.device.key != key:
                 continue
             if receiver in self._behind:
@@ -112,15 +120,17 @@ class Hub:
             else:
                 write_line(encode(event))
 
-    def _followers(
-        self, receivers: list[tuple[Receiver, Callable[[bytes], None]]], skip: Receiver | None
-    ) -> list[tuple[Receiver, Callable[[bytes], None]]]:
+    def _followers(self, ways: Sequence[_Way], skip: Receiver | None) -> Sequence[_Way]:
         """Those who are not behind; the others, but for ``skip``, have missed this message."""
         behind = self._behind
-        behind.update({receiver: True for receiver, _ in receivers if receiver in behind and receiver is not skip})
-        return [item for item in receivers if item[0] not in behind]
+        behind.update({receiver: True for receiver, _ in ways if receiver in behind and receiver is not skip})
+        return [way for way in ways if way[0] not in behind]
 
-    def _receivers(self, to: Collection[str] | None) -> list[tuple[Receiver, Callable[[bytes], None]]]:
+    def _ways(self, to: Collection[str] | None) -> Sequence[_Way]:
         if to is None:
             return list(self._everybody.items())
-        return [item for name in to if name in self._of for item in self._of[name].items()]
+        of = self._of
+        if len(to) == 1:
+            (name,) = to
+            return of.get(name, ())
+        return [way for name in to if name in of for way in of[name]]
