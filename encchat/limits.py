@@ -200,6 +200,9 @@ MAX_STORE_BACKLOG: Final = 64 * 2**20
 STORE_BUSY_SECONDS: Final = 10.0
 """How long a writer waits for another process (`encchat-admin`) to finish its transaction."""
 
+MAX_TAILS: Final = 20_000
+"""Conversations whose end the store's writer remembers from one transaction to the next: some five megabytes."""
+
 LOBBY_HISTORY: Final = 200
 """Messages of the lobby a new device is given: what people said lately, in one page."""
 

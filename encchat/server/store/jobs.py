@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, Protocol
+from itertools import groupby
+from typing import Any, Protocol, cast
 
 from attrs import define, field, frozen
 from msgspec import Struct
@@ -40,30 +42,49 @@ class Job(Protocol):
 
 
 class AppendJob(Struct, frozen=True):
-    """One message; a Struct for the reason in `encchat.server.model`."""
+    """One message; a Struct for the reason in `encchat.server.model`. `appended` runs many of them together."""
 
     message: NewMessage
     done: Done
 
     def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
-        message = self.message
-        if message.after is not None and message.after.refused:
-            return self.refusal(StoreError("the message that it is chained to was not stored"))
-        return partial(self.done, appender.append(message))
+        return appended([self], appender)[0]
+
+    def verdict(self) -> Answer | None:
+        """The refusal, if the message is chained to one that is refused."""
+        after = self.message.after
+        if after is None or not after.refused:
+            return None
+        return self.refusal(StoreError("the message that it is chained to was not stored"))
 
     def refusal(self, error: StoreError) -> Answer:
         self.message.fate.refused = True
         return partial(self.done, error)
 
 
+def appended(jobs: Sequence[AppendJob], appender: Appender) -> list[Answer]:
+    """Run the jobs, in order, with few statements."""
+    refusals = [job.verdict() for job in jobs]
+    taken = [job.message for job, refusal in zip(jobs, refusals, strict=True) if not refusal]
+    stored = iter(appender.append_all(taken))
+    return [refusal or partial(job.done, next(stored)) for job, refusal in zip(jobs, refusals, strict=True)]
+
+
 @frozen
 class CallJob:
-    """A function on the connection; what it raises goes to its asker alone, and undoes only its own changes."""
+    """A function on the connection; what it raises goes to its asker alone, and undoes only its own changes.
+
+    ``removes``: it takes messages or conversations away, so that what the appender knows of them is not true any more.
+    """
 
     work: Callable[[sqlite3.Connection], Any]
     answer: defer.Deferred[Any]
+    removes: bool = False
 
     def run(self, connection: sqlite3.Connection, appender: Appender) -> Answer:
+        appender.finish()
+        if self.removes:
+            appender.forget()
         connection.execute("SAVEPOINT call")
         outcome: list[Any] = []
         defer.execute(self.work, connection).addBoth(outcome.append)
@@ -87,12 +108,26 @@ def _store_error(error: BaseException) -> StoreError:
     return StoreError(f"the store could not do it: {error}")
 
 
+def _run(batch: Sequence[Job], connection: sqlite3.Connection, appender: Appender) -> list[Answer]:
+    answers: list[Answer] = []
+    for kind, jobs in groupby(batch, type):
+        if kind is AppendJob:
+            answers += appended(cast("list[AppendJob]", list(jobs)), appender)
+        else:
+            answers += [job.run(connection, appender) for job in jobs]
+    return answers
+
+
 @define(eq=False)
 class Committer:
     """Runs jobs on a connection, a batch in one transaction; ``transactions`` counts those begun."""
 
     _connection: sqlite3.Connection
+    _appender: Appender = field(init=False)
     transactions: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._appender = Appender(self._connection)
 
     def done(self, batch: Sequence[Job]) -> list[Answer]:
         """Do all of ``batch``, in order; what tells the askers. Nothing is raised: who is to blame is refused."""
@@ -108,13 +143,20 @@ class Committer:
 
     def _commit(self, batch: Sequence[Job]) -> list[Answer]:
         self.transactions += 1
-        with transaction(self._connection) as connection:
-            try:
-                appender = Appender(connection)
-                answers = [job.run(connection, appender) for job in batch]
-                appender.finish()
-            except _BAD_ROW as error:
-                raise _BadRow(_store_error(error)) from error
+        with ExitStack() as undo:
+            undo.callback(self._appender.forget)
+            with transaction(self._connection) as connection:
+                answers = self._answers(batch, connection)
+            undo.pop_all()
+        return answers
+
+    def _answers(self, batch: Sequence[Job], connection: sqlite3.Connection) -> list[Answer]:
+        try:
+            self._appender.begin()
+            answers = _run(batch, connection, self._appender)
+            self._appender.finish()
+        except _BAD_ROW as error:
+            raise _BadRow(_store_error(error)) from error
         return answers
 
 

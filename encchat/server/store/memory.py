@@ -11,7 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from twisted.internet import defer
 from zope.interface import implementer
@@ -21,7 +21,7 @@ from encchat.net.timing import Scheduler
 from encchat.server.model import NewMessage
 from encchat.server.store import database
 from encchat.server.store.interface import Done, IStore
-from encchat.server.store.jobs import Answer, AppendJob, CallJob, Committer, Job
+from encchat.server.store.jobs import Answer, AppendJob, Committer, Job
 from encchat.server.store.sql import SqlStore
 
 T = TypeVar("T")
@@ -57,11 +57,6 @@ class MemoryStore(SqlStore):
     # The way to the tables
     def _read(self, query: Callable[..., T], *arguments: object) -> defer.Deferred[T]:
         return self._write(query, *arguments)
-
-    def _write(self, change: Callable[..., T], *arguments: object) -> defer.Deferred[T]:
-        answer: defer.Deferred[Any] = defer.Deferred()
-        self._submit(CallJob(lambda connection: change(connection, *arguments), answer))
-        return answer
 
     def _submit(self, job: Job) -> None:
         if not self._is_open:

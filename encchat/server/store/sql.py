@@ -26,7 +26,7 @@ from encchat.server.model import (
 )
 from encchat.server.store import accounts, backup, devices, dossier, inbox, keys, messages, retention, rooms, sanctions
 from encchat.server.store.interface import PastMessage, Posted, Uploaded
-from encchat.server.store.jobs import Job
+from encchat.server.store.jobs import CallJob, Job
 from encchat.wire import Kind, Role, RoomState
 
 T = TypeVar("T")
@@ -41,7 +41,15 @@ class SqlStore:
 
     def _write(self, change: Callable[..., T], *arguments: object) -> Deferred[T]:
         """Answer with ``change(connection, *arguments)`` once it is committed; what it raises undoes it."""
-        raise NotImplementedError
+        return self._call(CallJob(lambda connection: change(connection, *arguments), Deferred()))
+
+    def _remove(self, change: Callable[..., T], *arguments: object) -> Deferred[T]:
+        """`_write` for what takes messages away."""
+        return self._call(CallJob(lambda connection: change(connection, *arguments), Deferred(), removes=True))
+
+    def _call(self, job: CallJob) -> Deferred[Any]:
+        self._submit(job)
+        return job.answer
 
     def _submit(self, job: Job) -> None:
         """Have the job done in its turn."""
@@ -61,10 +69,10 @@ class SqlStore:
         return self._read(messages.conversations, account_id, device_key)
 
     def retain(self, kind: Kind, keep: int | None, before: int | None, slice: int) -> Deferred[int]:
-        return self._write(retention.retain, kind, keep, before, slice)
+        return self._remove(retention.retain, kind, keep, before, slice)
 
     def forget_removed(self, now: int) -> Deferred[None]:
-        return self._write(retention.forget_removed, now)
+        return self._remove(retention.forget_removed, now)
 
     # Rooms
     def change_room(self, change: RoomChange) -> Deferred[tuple[Stored, ...]]:

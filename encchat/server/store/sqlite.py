@@ -20,7 +20,7 @@ from encchat.server.model import NewMessage, Stored
 from encchat.server.store import database
 from encchat.server.store.database import connect
 from encchat.server.store.interface import Done, IStore
-from encchat.server.store.jobs import AppendJob, CallJob, Job, named
+from encchat.server.store.jobs import AppendJob, Job, named
 from encchat.server.store.sql import SqlStore
 from encchat.server.store.writer import Writer
 
@@ -97,11 +97,6 @@ class SqliteStore(SqlStore):
         if reader is None:
             return defer.fail(self._not_open())
         return self._in_pool(lambda: query(reader, *arguments)).addErrback(named)
-
-    def _write(self, change: Callable[..., T], *arguments: object) -> defer.Deferred[T]:
-        answer: defer.Deferred[T] = defer.Deferred()
-        self._submit(CallJob(lambda connection: change(connection, *arguments), answer))
-        return answer
 
     def _submit(self, job: Job) -> None:
         if self._writer is None:
