@@ -111,11 +111,15 @@ class OtherEnvelope:
 
 
 Envelope = MegolmEnvelope | OlmEnvelope | ServerKeyEnvelope | OtherEnvelope
-_E = TypeVar("_E", MegolmEnvelope, OlmEnvelope, ServerKeyEnvelope, OtherEnvelope)
+_E = TypeVar("_E", OlmEnvelope, ServerKeyEnvelope, OtherEnvelope)
 
 
 def check(scheme: str, body: str) -> None:
     """Raise `MalformedRequestError` unless ``body`` is an envelope of ``scheme``."""
+    _matched(scheme, body)
+
+
+def _matched(scheme: str, body: str) -> re.Match[str]:
     if scheme in (PLAIN, EVENT):
         raise MalformedRequestError(
             f"the scheme {scheme} is not for what clients send here: outside the lobby it is encrypted end to end"
@@ -124,15 +128,15 @@ def check(scheme: str, body: str) -> None:
     if found is None or not _whole_bytes(scheme, found):
         words = _WORDS.get(scheme, _OTHER_WORDS)
         raise MalformedRequestError(f"the body is no envelope of the scheme {scheme}: that would be {words}")
+    return found
 
 
 def split(scheme: str, body: str) -> Envelope:
     """Take an envelope apart; `MalformedRequestError` as `check`."""
+    if scheme == MEGOLM:
+        return split_megolm(body)
     check(scheme, body)
     device, _, rest = body.partition(".")
-    if scheme == MEGOLM:
-        session, _, ciphertext = rest.partition(".")
-        return MegolmEnvelope(device, session, ciphertext)
     if scheme == OLM:
         return OlmEnvelope(device, tuple(map(_olm_part, rest.split(","))))
     if scheme == SERVER_KEY:
@@ -143,7 +147,7 @@ def split(scheme: str, body: str) -> Envelope:
 
 def split_megolm(body: str) -> MegolmEnvelope:
     """`split` of that scheme."""
-    return _of(MegolmEnvelope, split(MEGOLM, body))
+    return MegolmEnvelope(*_matched(MEGOLM, body).groups())
 
 
 def split_olm(body: str) -> OlmEnvelope:
