@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from attrs import define, field
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from encchat.net.timing import Scheduler
+from encchat.net.timing import Scheduler, TurnScheduler
 
 _PIECE: Final = 2**17
 """Bytes handed to the transport before it is asked again whether it wants more: what it gives the kernel at once."""
@@ -20,12 +21,17 @@ class TurnEnd:
     """Runs functions at the end of the present reactor turn, in the order of their first mention, each once."""
 
     _reactor: Scheduler
+    _ask: Callable[[Callable[[], object]], object] = field(init=False)
     _calls: dict[Callable[[], object], None] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        reactor = self._reactor
+        self._ask = reactor.call_at_turn_end if isinstance(reactor, TurnScheduler) else partial(reactor.callLater, 0)
 
     def call(self, function: Callable[[], object]) -> None:
         """Run ``function`` when everything that is ready in this turn has been read."""
         if not self._calls:
-            self._reactor.callLater(0, self._run)
+            self._ask(self._run)
         self._calls[function] = None
 
     def _run(self) -> None:

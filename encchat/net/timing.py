@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Timer(Protocol):
@@ -20,3 +20,10 @@ class Scheduler(Protocol):
     def seconds(self) -> float: ...
 
     def callLater(self, delay: float, function: Callable[[], object], /) -> Timer: ...
+
+
+@runtime_checkable
+class TurnScheduler(Protocol):
+    """What `encchat.net.reactor` has beside that, and other reactors have not."""
+
+    def call_at_turn_end(self, function: Callable[[], object], /) -> None: ...

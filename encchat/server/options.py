@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -133,12 +134,22 @@ class Options(usage.Options, strcred.AuthOptionMixin):
         return path
 
     def _endpoints(self) -> list[tuple[str, Any]]:
-        from twisted.internet import reactor  # not above: twistd --reactor installs its own first
-
+        reactor = _reactor()
         if self.configuration.endpoint:
             return [(text, _endpoint(reactor, text)) for text in self.configuration.endpoint]
         text = f"tcp:{self.configuration.port}"
         return [(text, _endpoint(reactor, f"{text}:backlog={LISTEN_BACKLOG}"))]
+
+
+def _reactor() -> Any:
+    """The reactor in use, such as ``twistd --reactor`` has chosen; encchat's where none is and there is epoll."""
+    if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
+        from encchat.net.reactor import install
+
+        install()
+    from twisted.internet import reactor  # not above: it installs one if there is none
+
+    return reactor
 
 
 def _endpoint(reactor: Any, text: str) -> Any:

@@ -9,6 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.net.outbox import Outbox, TurnEnd
+from tests.net.test_reactor import make_reactor
 
 LIMIT = 100
 
@@ -56,7 +57,7 @@ class OutboxCase(SynchronousTestCase):
 
 
 class TurnEndTests(SynchronousTestCase):
-    """The end of the reactor turn."""
+    """The end of the turn of a reactor that knows of none, where a delayed call does for it."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -100,6 +101,49 @@ class TurnEndTests(SynchronousTestCase):
         self.assertRaises(ZeroDivisionError, self.clock.advance, 0)
         self.clock.advance(0)
         self.assertEqual(self.ran, ["first", "second"])
+
+
+class TurnEndOfReactorTests(SynchronousTestCase):
+    """The same with encchat's reactor, which has an end of the turn."""
+
+    def setUp(self) -> None:
+        self.reactor = make_reactor(self)
+        self.turn = TurnEnd(self.reactor)
+        self.ran: list[str] = []
+
+    def _first(self) -> None:
+        self.ran.append("first")
+
+    def _second(self) -> None:
+        self.ran.append("second")
+
+    def _broken(self) -> None:
+        raise ZeroDivisionError
+
+    def test_each_function_runs_once_in_order_of_first_mention(self) -> None:
+        """As with a delayed call, without one."""
+        for function in (self._first, self._second, self._first):
+            self.turn.call(function)
+        self.assertEqual((self.ran, self.reactor.getDelayedCalls()), ([], []))
+        for _ in range(2):
+            self.reactor.runUntilCurrent()
+        self.assertEqual(self.ran, ["first", "second"])
+
+    def test_what_is_asked_for_at_the_end_of_a_turn_gets_a_turn_too(self) -> None:
+        """At the end of the next one."""
+        self.turn.call(lambda: self.turn.call(self._first))
+        self.reactor.iterate()
+        self.reactor.iterate()
+        self.assertEqual(self.ran, ["first"])
+
+    def test_broken_function_does_not_cost_its_neighbours_their_turn(self) -> None:
+        """The reactor logs it and those behind it run in the next turn."""
+        for function in (self._first, self._broken, self._second):
+            self.turn.call(function)
+        self.reactor.iterate()
+        self.reactor.iterate()
+        self.assertEqual(self.ran, ["first", "second"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class GatheringTests(OutboxCase):

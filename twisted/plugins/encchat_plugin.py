@@ -1,9 +1,11 @@
-"""What encchat adds to Twisted: the server for twistd, and the channel as endpoints."""
+"""What encchat adds to Twisted: the server for twistd, reactors for ``--reactor``, and the channel as endpoints."""
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from encchat.net.parsers import NoiseClientParser, NoiseServerParser
 
 encchat_server = ServiceMaker("encchat", "encchat.server.tap", "An encrypted chat server", "encchat")
+encchat_reactor = Reactor("encchat", "encchat.net.reactor", "epoll(7) with less work for each turn, for encchat")
 noise_server = NoiseServerParser()
 noise_client = NoiseClientParser()
