@@ -78,6 +78,9 @@ MAX_CHAINS: Final = 100
 """Conversations of one connection whose last message is remembered, so that those chained to it are refused if it is:
 as many as MAX_PENDING_REQUESTS can be about; beyond that receivers may be warned of a gap that is none."""
 
+MAX_WAYS: Final = 64
+"""Ways of others to one account that are remembered while it is here; another one costs a few microseconds to find."""
+
 LONG_BODY: Final = 4_096
 """Characters of a message over which its connection is not read until it is stored: what goes to everybody in one
 turn stays small."""

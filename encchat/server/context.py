@@ -210,7 +210,7 @@ class Context:
 
     def answer(self, request_id: int, result: Result | None) -> None:
         """The request was done: its one answer."""
-        self.write_line(encode(Ok(id=request_id, result=result)))
+        self.connection.write_line(encode(Ok(id=request_id, result=result)))
 
     def refuse(self, request_id: int | None, error: RequestError) -> None:
         """The request was refused; the id is None if its line had none that could be read."""
@@ -233,7 +233,7 @@ class Context:
     def set_aside(self) -> None:
         """No other request waits for this one: it is done, or will be answered when some person pleases."""
         self.pending -= 1
-        if self.pending <= 1:
+        if self._settled and self.pending <= 1:
             waiting, self._settled = self._settled, []
             for deferred in waiting:
                 deferred.callback(None)

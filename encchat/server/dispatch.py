@@ -13,7 +13,8 @@ that does not end (see `encchat.server.meters`) is hung up.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeAlias
+from types import NoneType
+from typing import Any, Final, TypeAlias, get_args
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -41,6 +42,7 @@ from encchat.wire import Closing, Request, Result, Send, request_id
 log = Logger()
 
 _Answered: TypeAlias = Result | Later | RequestError | None
+_RESULTS: Final[frozenset[Any]] = frozenset((NoneType, *get_args(Result)))
 _FLOOD = "you have asked for more than this server allows"
 _BROKE = "something broke on the server; its log says what"
 
@@ -71,6 +73,8 @@ class Dispatcher:
             outcome = command.handle(context, request)
             if outcome is LATER:
                 context.begin()
+            elif type(outcome) in _RESULTS and not needs.audited:
+                context.answer(request.id, outcome)  # type: ignore[arg-type]
             else:
                 self._settle(context, command, request, outcome)
         except Exception:  # noqa: BLE001 - a broken command costs one request, not the server

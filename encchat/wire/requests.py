@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from encchat import limits
-from encchat.wire.values import ConversationName, Id, Name, Scheme, Seq, Ulid
+from encchat.wire.values import ConversationName, Id, Name, Seq, Ulid
 
 Password = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PASSWORD)]
 Reason = Annotated[str, Meta(max_length=limits.MAX_REASON)]
@@ -19,6 +19,8 @@ DeviceName = Annotated[str, Meta(max_length=limits.MAX_DEVICE_NAME)]
 InviteToken = Annotated[str, Meta(max_length=limits.MAX_INVITE)]
 Body = Annotated[str, Meta(min_length=1, max_length=limits.MAX_BODY)]
 Envelope = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ENVELOPE)]
+AnyScheme = Annotated[str, Meta(max_length=32)]
+"""As long as a `Scheme` at most: it is compared with those that are allowed, which is cheaper than a pattern."""
 Target = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TARGET)]
 Terms = Annotated[str, Meta(max_length=limits.MAX_REASON)]
 SettablePresence = Literal["FREE", "BUSY", "AWAY"]
@@ -88,7 +90,7 @@ class Send(Request, frozen=True, kw_only=True, tag="send"):
     conversation: ConversationName
     ulid: Ulid
     body: Envelope
-    scheme: Scheme = "none"
+    scheme: AnyScheme = "none"
     chained: bool = False
 
 

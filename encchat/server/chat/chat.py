@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from encchat.errors import UnavailableError
+from encchat.limits import MAX_WAYS
 from encchat.names import folded
 from encchat.server.chat.contacts import Contacts
 from encchat.server.chat.delivery import Delivery
@@ -123,7 +124,11 @@ class Chat:
         return [Delivery(here, event)] if here else []
 
     def _touch(self, member: Member) -> None:
+        member.ways.clear()
         self._changed[folded(member.name)] = member
+
+    def wrote(self, one: str, other: str) -> None:
+        self.acquaint(folded(one), folded(other))
 
     def _member(self, name: str) -> Member:
         member = self._members.get(folded(name))
@@ -140,8 +145,23 @@ class Chat:
         """The way from ``sender`` to ``target``, of kind session while the two are in one."""
         return direct_route(sender, target, in_session=self.sessions.partner(sender.name) == target.name)
 
-    def wrote(self, sender: str, target: str) -> None:
-        """A direct message was stored: from now on the two hear of each other's presence."""
-        sender, target = folded(sender), folded(target)
-        if sender in self._members or target in self._members:
-            self._contacts.add(sender, target)
+    def way(self, sender: Account, name: str) -> Route | None:
+        """As `direct`, to the account of that name if it is here; worked out once for many messages.
+
+        It is kept with the target, and forgotten with it and whenever the target's presence is touched. A session
+        touches both when it begins and when it ends; nothing else that a route is made of ever changes.
+        """
+        target = self._members.get(folded(name))
+        if target is None:
+            return None
+        route = target.ways.get(sender.id)
+        if route is None:
+            if len(target.ways) == MAX_WAYS:
+                target.ways.clear()
+            route = target.ways[sender.id] = self.direct(sender, target.account)
+        return route
+
+    def acquaint(self, one: str, other: str) -> None:
+        """Something was said between the two, folded: from now on they hear of each other's presence."""
+        if one in self._members or other in self._members:
+            self._contacts.add(one, other)

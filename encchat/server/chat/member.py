@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, field
 
+from encchat.server.chat.routes import Route
 from encchat.server.model import Account
 from encchat.wire import Presence
 
@@ -15,6 +16,8 @@ class Member:
     account: Account
     presence: Presence = "FREE"
     announced: Presence = "OFFLINE"
+    ways: dict[int, Route] = field(factory=dict)
+    """How others' direct messages go to it, by the id of who writes (`encchat.server.chat.chat.Chat.way`)."""
 
     @property
     def name(self) -> str:

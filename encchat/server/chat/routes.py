@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from encchat.names import LOBBY
+from encchat.names import LOBBY, folded
 from encchat.server.chat.delivery import Delivery
 from encchat.server.model import LOBBY_KEY, Account, NewMessage, Stored, direct_key
 from encchat.wire import Kind, Message
@@ -17,7 +17,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     ``key`` is the store's name of it, ``to`` the accounts that receive (None: everybody; of a room those that are
     in it when the message is stored, the sender's among them), ``theirs`` and ``ours`` what the receivers and the
-    sender's own devices call it.
+    sender's own devices call it. ``pair``: the two of a direct conversation, folded, if they are two.
     """
 
     key: str
@@ -25,6 +25,7 @@ class Route(Struct, frozen=True, kw_only=True):
     to: Collection[str] | None
     theirs: str
     ours: str
+    pair: tuple[str, str] | None = None
 
 
 LOBBY_ROUTE = Route(key=LOBBY_KEY, kind="lobby", to=None, theirs=LOBBY, ours=LOBBY)
@@ -32,12 +33,14 @@ LOBBY_ROUTE = Route(key=LOBBY_KEY, kind="lobby", to=None, theirs=LOBBY, ours=LOB
 
 def direct_route(sender: Account, target: Account, *, in_session: bool) -> Route:
     """The way from ``sender`` to ``target``; a note to oneself goes to one's own other devices only."""
+    to_self = sender.id == target.id
     return Route(
         key=direct_key(sender, target),
         kind="session" if in_session else "direct",
-        to=() if sender.id == target.id else (target.name,),
+        to=() if to_self else (target.name,),
         theirs=f"@{sender.name}",
         ours=f"@{target.name}",
+        pair=None if to_self else (folded(sender.name), folded(target.name)),
     )
 
 

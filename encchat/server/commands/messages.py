@@ -52,10 +52,10 @@ def send(context: Context, request: wire.Send) -> wire.Sent | Later | Coroutine[
         return _append(context, request, route)
     name = direct_with(request.conversation)
     _check_envelope(context, request)
-    target = context.chat.account(name)
-    if target is None:
+    way = context.chat.way(context.account, name)
+    if way is None:
         return _send_to_absent(context, request, name)
-    return _append(context, request, context.chat.direct(context.account, target))
+    return _append(context, request, way)
 
 
 async def _send_to_absent(context: Context, request: wire.Send, name: str) -> Later:
@@ -142,9 +142,9 @@ def _stored(
         return
     services = context.services
     echo = context.state is State.CLOSED or services.hub.has_several(sender.name)
-    services.carry_out(message_deliveries(route, sender, message, outcome, echo=echo), skip=context)
-    if route.kind != "room":
-        for name in route.to or ():
-            context.chat.wrote(sender.name, name)
+    for delivery in message_deliveries(route, sender, message, outcome, echo=echo):
+        services.hub.deliver(delivery, skip=context)
+    if route.pair is not None:
+        services.chat.acquaint(*route.pair)
     sent = wire.Sent(ulid=message.ulid, conversation=route.ours, seq=outcome.seq, time=outcome.time)
     context.finish(request_id, sent)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib  # trial takes a module attribute named suppress for its own
+from itertools import product
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.errors import ForbiddenError, UnavailableError
+from encchat.limits import MAX_WAYS
 from encchat.server.chat import LOBBY_ROUTE, Chat, Delivery, check_kick, message_deliveries
 from encchat.server.chat.sessions import Call
 from encchat.server.model import Account, CallPolicy, NewMessage, Stored
@@ -158,6 +160,39 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual(chat.direct(ALICE, CAROL).kind, "direct")
         chat.sessions.goodbye("bob")
         self.assertEqual(chat.direct(BOB, ALICE).kind, "direct")
+
+    def test_a_remembered_way_is_of_kind_session_while_there_is_one(self) -> None:
+        """What was worked out before the session, in it or after it is not used in another state."""
+        chat = chat_of(ALICE, BOB, CAROL)
+
+        def kinds() -> list[str]:
+            ways = [chat.way(ALICE, "bob"), chat.way(BOB, "alice"), chat.way(CAROL, "alice")]
+            return [way.kind for way in ways if way]
+
+        self.assertEqual(kinds(), ["direct", "direct", "direct"])
+        chat.sessions.connect("Alice", "bob", ULID)
+        self.assertEqual(kinds(), ["session", "session", "direct"])
+        chat.depart("bob", lost=True)
+        self.assertEqual(kinds(), ["session", "direct"])
+        chat.arrive(BOB)
+        self.assertEqual(kinds(), ["session", "session", "direct"])
+        chat.sessions.goodbye("bob")
+        self.assertEqual(kinds(), ["direct", "direct", "direct"])
+
+    def test_there_is_no_way_to_who_is_gone(self) -> None:
+        """However often one was found before: the store is asked who that is, and a deleted account is nobody."""
+        chat = chat_of(ALICE, BOB)
+        self.assertIs(chat.way(ALICE, "bob"), chat.way(ALICE, "BOB"))
+        chat.depart("bob")
+        self.assertIsNone(chat.way(ALICE, "bob"))
+
+    def test_ways_to_one_account_are_bounded(self) -> None:
+        """Whoever hears from all the world costs a few of them."""
+        chat = chat_of(BOB)
+        for count in range(2, 2 * MAX_WAYS):
+            way = chat.way(Account(count + 1, f"u{count}", "user"), "bob")
+            self.assertEqual(way and way.theirs, f"@u{count}")
+            self.assertLessEqual(len(chat._members["bob"].ways), MAX_WAYS)
 
     def test_a_lobby_message_goes_to_everybody_in_one_delivery(self) -> None:
         """One event for all, so that it is encoded once."""
@@ -319,6 +354,13 @@ class ChatMachine(RuleBasedStateMachine):
             if name not in session.lost:
                 assert self.believed[name] == session.id
             assert self.chat.direct(self.account(name), self.account(partner)).kind == "session"
+
+    @invariant()
+    def a_way_that_is_remembered_is_as_it_would_be_worked_out_now(self) -> None:
+        for one, other in product(NAMES, NAMES):
+            way = self.chat.way(self.account(one), other.upper())
+            here = self.chat.presence(other) != "OFFLINE"
+            assert way == (self.chat.direct(self.account(one), self.account(other)) if here else None)
 
     @invariant()
     def each_call_is_answered_once_and_rings_till_then_between_two_who_are_free(self) -> None:
