@@ -1,47 +1,74 @@
-"""``python -m benchmarks e2e`` or ``relay``: measure, print; ``--write`` puts the result into docs/performance.md."""
+"""``python -m benchmarks WHAT``: measure, print; ``--write`` puts the result into docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from attrs import evolve, fields, frozen
 
 from benchmarks import e2e, relay, report
 from benchmarks.processes import ROOT
 
-_HELP = "e2e: what end-to-end encryption costs a client; relay: what a delivered message costs the server"
+
+@frozen
+class Command:
+    """What can be measured: in one line, its sizes (values with ``rounds``), and what gives the result of one."""
+
+    words: str
+    usual: Any
+    quick: Any
+    run: Callable[[Any], str]
+
+
+COMMANDS: Final = {
+    "e2e": Command("what end-to-end encryption costs a client", e2e.Size(), e2e.QUICK, e2e.run),
+    "relay": Command(
+        "what a delivered message costs the server, and other servers", relay.Size(), relay.QUICK, relay.run
+    ),
+}
 
 
 def main() -> None:
     """Run what the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what encchat costs.")
-    parser.add_argument("what", choices=["e2e", "relay"], help=_HELP)
+    lines = "\n".join(f"  {name:9} {command.words}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"Measure what encchat costs.\n\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=COMMANDS)
     parser.add_argument("--write", action="store_true", help="put the result into docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it works")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
+    parser.add_argument("--seconds", type=float, help="how long each talk is")
+    parser.add_argument("--only", action="append", help="a server by a part of its name; may be said several times")
     options = parser.parse_args()
     if options.quick and options.write:
         parser.error("--quick shows that it works, not what it costs: leave out one of both")
-    text = (_e2e if options.what == "e2e" else _relay)(options.quick, options.rounds)
+    command = COMMANDS[options.what]
+    size = _size(parser, command.quick if options.quick else command.usual, options)
+    text = f"{_header(size)}\n\n{command.run(size)}"
     print(text)
     if options.write:
         report.write(ROOT / "docs" / "performance.md", options.what, text)
 
 
-def _e2e(quick: bool, rounds: int | None) -> str:
-    size = e2e.QUICK if quick else e2e.Size()
-    size = e2e.Size(size.rooms, rounds or size.rounds, size.messages)
-    return f"{_header(size.rounds, f'{size.messages:,} messages a talk')}\n\n{e2e.run(size)}"
+def _size(parser: argparse.ArgumentParser, size: Any, options: argparse.Namespace) -> Any:
+    """With what was asked for in its place."""
+    asked = {name: value for name in ("rounds", "seconds", "only") if (value := getattr(options, name))}
+    for name in asked.keys() - {field.name for field in fields(type(size))}:
+        parser.error(f"{options.what} has no --{name}")
+    return evolve(size, **asked)
 
 
-def _relay(quick: bool, rounds: int | None) -> str:
-    size = relay.QUICK if quick else relay.Size()
-    size = relay.Size(size.seconds, rounds or size.rounds, size.workloads)
-    return f"{_header(size.rounds, f'{size.seconds:g} seconds a talk')}\n\n{relay.run(size)}"
-
-
-def _header(rounds: int, what: str) -> str:
+def _header(size: Any) -> str:
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    return f"{day}, median (range) of {rounds} rounds, {what}. {report.machine()}."
+    counts = [f"{getattr(size, word):g} {word} a talk" for word in ("messages", "seconds") if hasattr(size, word)]
+    rounds = "round" if size.rounds == 1 else "rounds"
+    return f"{day}, median (range) of {', '.join([f'{size.rounds} {rounds}', *counts])}. {report.machine()}."
 
 
 if __name__ == "__main__":

@@ -1,97 +1,177 @@
-"""The two kinds of clients of the relay benchmark, as little of each as its server asks for.
+"""What the load's connections have in common, and one to encchat: as little of a client as the server asks for.
 
-A member logs in with blocking calls, one after another; then `benchmarks.traffic` drives all of them: it asks for
-what to send with `said` and gives what has come to `take`, which only counts.
+A member logs in and enters a room with blocking calls; then `benchmarks.traffic` drives all of them: it asks for what
+to send with `said` and gives what has come to `take`, which only counts.
 """
 
 from __future__ import annotations
 
 import socket
-import ssl
 from base64 import b64encode
 from typing import Any, Final, Protocol
 
 from attrs import define, field, frozen
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from benchmarks.crowd import PASSWORD, device_key, name_of
 from encchat import wire
 from encchat.secure import Channel, ClientKeys, Plaintext, default_suites
 
-_PASSWORD: Final = "correct horse battery"  # noqa: S105 - of accounts that exist for a minute
-_SECONDS: Final = 60.0
-_TEXT: Final = b"x" * 100
-_BODY: Final = f"BENCHDEVICE1.{'A' * 43}." + b64encode(b"\x03" + _TEXT + bytes(72)).decode().rstrip("=")
+Address = tuple[str, int]
+SECONDS: Final = 60.0
+"""After which a blocking call has failed."""
+TEXT_LENGTH: Final = 100
+READ: Final = 1 << 18
+_SEALED: Final = b64encode(b"\x03" + bytes(TEXT_LENGTH + 72)).decode().rstrip("=")
 """As long as the Megolm message of a text of 100 bytes: its version, the text, 72 bytes of MAC and signature."""
+_ERROR: Final = b'{"type":"error"'
+_ENVELOPE: Final = f"BENCHDEVICE1.{'A' * 43}."
 
 
 @frozen
 class Counted:
-    """What a read has brought: messages of others, and answers to own ones."""
+    """What a read has brought: messages of others, answers to own ones, and all of it."""
 
     messages: int
     answers: int
+    text: bytes
 
 
 class Member(Protocol):
-    """One connection that is logged in."""
+    """One connection. ``echoes``: who says something in a room gets it too."""
 
     socket: Any
     pending: bytes
     """What the kernel has not taken yet."""
+    echoes: bool
 
-    def said(self, to: str, count: int) -> bytes:
-        """So many messages to a room or a member, as bytes for the socket."""
+    def log_in(self) -> None:
+        """Connect and become somebody."""
+
+    def enter(self, room: str, *, first: bool) -> None:
+        """Be in a room; whoever is ``first`` makes it."""
+
+    def to_room(self, room: str) -> str:
+        """Where to say what is for the room."""
+
+    def to_member(self, other: Any) -> str:
+        """Where to say what is for ``other`` only."""
+
+    def said(self, to: str, count: int, stamp: str = "") -> bytes:
+        """So many messages of a hundred bytes, which begin with ``stamp``, as bytes for the socket."""
 
     def take(self) -> Counted:
         """Read once and count; `ConnectionError` if the server has hung up."""
 
 
+def connect(address: Address) -> socket.socket:
+    """A socket that sends at once."""
+    found = socket.create_connection(address, timeout=SECONDS)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
+
+
 @define(eq=False)
 class EncchatMember:
-    """Speaks the wire over the suite ``noise-hybrid``; ``address`` is the server's."""
+    """Speaks the wire over the suite ``noise-hybrid``, as the account ``number`` of a `benchmarks.crowd`."""
 
-    address: tuple[str, int]
-    name: str
-    socket: Any = field(init=False)
+    address: Address
+    number: int
+    ephemeral: bool = False
+    """Whether the rooms it makes are off the record."""
+    socket: Any = field(init=False, default=None)
     pending: bytes = field(init=False, default=b"")
+    echoes: bool = field(init=False, default=False)
     _channel: Channel = field(init=False)
     _rest: bytes = field(init=False, default=b"")
     _last: int = field(init=False, default=0)
 
-    def log_in(self) -> None:
-        """With a password that is new, as a real client does the first time."""
-        self.socket = socket.create_connection(self.address, timeout=_SECONDS)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        keys = ClientKeys(X25519PrivateKey.generate(), None)
+    @property
+    def name(self) -> str:
+        return name_of(self.number)
+
+    def prepare(self, key: X25519PrivateKey | None = None) -> None:
+        """Do what a client can before it connects; ``key``: another device's than the one the server knows."""
+        keys = ClientKeys(key or device_key(self.number), None)
         self._channel = Channel.initiator(default_suites()["noise-hybrid"], keys)
+
+    def secure(self) -> None:
+        """The handshake, over a new connection."""
+        self.socket = connect(self.address)
         while not self._channel.secured:
             self.socket.sendall(self._channel.data_to_send())
             self._lines()
-        self.ask(wire.Register, user=self.name, password=_PASSWORD)
 
-    def ask(self, kind: type[wire.Request], **fields: Any) -> None:
-        """Wait for the answer; `RuntimeError` if it is a refusal."""
+    def log_in(self) -> None:
+        """By the device's key, as a client does every time but the first."""
+        self.prepare()
+        self.secure()
+        self.ask(wire.LoginDevice, user=self.name)
+
+    def log_in_by_password(self) -> None:
+        """As the account's next, new device."""
+        self.prepare(X25519PrivateKey.generate())
+        self.secure()
+        self.ask(wire.Login, user=self.name, password=PASSWORD)
+
+    def enter(self, room: str, *, first: bool) -> None:
+        """See `Member`."""
+        self.requested(self.request_to_enter(room, first=first))
+
+    def request_to_enter(self, room: str, *, first: bool) -> bytes:
+        """To be sent; answered as every request."""
+        if not first:
+            return self.request(wire.Join, room=self.to_room(room), ulid=self.ulid())
+        fields = {"room": self.to_room(room), "ulid": self.ulid(), "open": True}
+        return self.request(wire.OpenRoom, ephemeral=self.ephemeral, **fields)
+
+    def ulid(self) -> str:
+        """One that nobody else uses."""
+        return f"7{self.number:013d}{self._last:012d}"
+
+    def to_room(self, room: str) -> str:
+        """See `Member`."""
+        return f"#{room}"
+
+    def to_member(self, other: EncchatMember) -> str:
+        """See `Member`."""
+        return f"@{other.name}"
+
+    def request(self, kind: type[wire.Request], **fields: Any) -> bytes:
+        """The next one, sealed."""
         self._last += 1
-        self.socket.sendall(self._sealed(wire.encode(kind(id=self._last, **fields)) + b"\n"))
+        return self._sealed(wire.encode(kind(id=self._last, **fields)) + b"\n")
+
+    def requested(self, data: bytes) -> None:
+        """Send the latest request and wait for its answer; `RuntimeError` if it is a refusal."""
+        self.socket.sendall(data)
         while True:
             for line in self._lines().split(b"\n"):
                 said = wire.decode_event(line) if line else None
                 if isinstance(said, wire.Error):
-                    raise RuntimeError(f"{kind.__name__} of {self.name} was refused: {said.text}")
+                    raise RuntimeError(f"{self.name} was refused: {said.text}")
                 if isinstance(said, wire.Ok) and said.id == self._last:
                     return
 
-    def said(self, to: str, count: int) -> bytes:
+    def ask(self, kind: type[wire.Request], **fields: Any) -> None:
+        """Both."""
+        self.requested(self.request(kind, **fields))
+
+    def said(self, to: str, count: int, stamp: str = "") -> bytes:
         """See `Member`."""
         first, self._last = self._last + 1, self._last + count
-        head, tail = f'{{"type":"send","conversation":"{to}","id":', f'"scheme":"megolm","body":"{_BODY}"}}\n'
+        head = f'{{"type":"send","conversation":"{to}","id":'
+        tail = f'"scheme":"megolm","body":"{_ENVELOPE}{stamp}{_SEALED[len(stamp) :]}"}}\n'
         lines = [f'{head}{id},"ulid":"{id:026d}",{tail}' for id in range(first, self._last + 1)]
         return self._sealed("".join(lines).encode())
 
     def take(self) -> Counted:
-        """See `Member`."""
+        """See `Member`; `RuntimeError` if something was refused."""
         lines = self._lines()
-        return Counted(lines.count(b'{"type":"message"'), lines.count(b'{"type":"ok"'))
+        if _ERROR in lines:
+            raise RuntimeError(f"{self.name} was refused: {lines[lines.index(_ERROR) :][:200]!r}")
+        self.pending += self._channel.data_to_send()  # the answer to a probe
+        return Counted(lines.count(b'{"type":"message"'), lines.count(b'{"type":"ok"'), lines)
 
     def _sealed(self, data: bytes) -> bytes:
         self._channel.send(data)
@@ -99,7 +179,7 @@ class EncchatMember:
 
     def _lines(self) -> bytes:
         """All lines that the next read completes."""
-        data = self.socket.recv(1 << 18)
+        data = self.socket.recv(READ)
         if not data:
             raise ConnectionError(f"{self.name} was hung up")
         events = self._channel.receive_data(data)
@@ -107,56 +187,3 @@ class EncchatMember:
         end = text.rfind(b"\n") + 1
         self._rest = text[end:]
         return text[:end]
-
-
-@define(eq=False)
-class IrcMember:
-    """Speaks IRC (RFC 2812), over TLS if ``tls`` is given."""
-
-    address: tuple[str, int]
-    name: str
-    tls: ssl.SSLContext | None
-    socket: Any = field(init=False)
-    pending: bytes = field(init=False, default=b"")
-    _rest: bytes = field(init=False, default=b"")
-
-    def log_in(self) -> None:
-        """Whoever asks may come in."""
-        plain = socket.create_connection(self.address, timeout=_SECONDS)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = self.tls.wrap_socket(plain) if self.tls else plain
-        self.ask(f"PASS x\r\nNICK {self.name}\r\nUSER {self.name} 0 * :x", b" 001 ")
-
-    def ask(self, command: str, until: bytes) -> None:
-        """Wait for a line with that in it."""
-        self.socket.sendall(command.encode() + b"\r\n")
-        while until not in (lines := self._lines()):
-            for line in lines.split(b"\r\n"):
-                if line.startswith(b"PING "):
-                    self.socket.sendall(b"PONG " + line[5:] + b"\r\n")
-
-    def said(self, to: str, count: int) -> bytes:
-        """See `Member`."""
-        return (f"PRIVMSG {to} :".encode() + _TEXT + b"\r\n") * count
-
-    def take(self) -> Counted:
-        """See `Member`; IRC answers nothing."""
-        return Counted(self._lines().count(b" PRIVMSG "), 0)
-
-    def _lines(self) -> bytes:
-        text = self._rest + self._read()
-        end = text.rfind(b"\n") + 1
-        self._rest = text[end:]
-        return text[:end]
-
-    def _read(self) -> bytes:
-        """All that TLS has: of the rest of a record the kernel would tell nothing."""
-        try:
-            data: bytes = self.socket.recv(1 << 18)
-        except ssl.SSLWantReadError:
-            return b""
-        if not data:
-            raise ConnectionError(f"{self.name} was hung up")
-        while self.tls and self.socket.pending():
-            data += self.socket.recv(1 << 18)
-        return data

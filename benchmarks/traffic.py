@@ -18,7 +18,7 @@ from attrs import define, field
 
 from benchmarks.members import Member
 
-_QUIET_SECONDS: Final = 1.0
+_QUIET_SECONDS: Final = 0.3
 _LOST_SECONDS: Final = 10.0
 """After which what has not come will not come any more."""
 _EVENTS: Final = select.EPOLLIN
@@ -31,6 +31,8 @@ class Group:
     members: Sequence[Member]
     says: Sequence[tuple[Member, str]]
     fan: int
+    lanes: int = 0
+    """How many of them talk at once; 0: all."""
     sent: int = field(init=False, default=0)
     heard: int = field(init=False, default=0)
     answers: int = field(init=False, default=0)
@@ -41,7 +43,10 @@ class Group:
 
     def due(self, window: int) -> dict[tuple[Member, str], int]:
         """How many messages each may say now."""
-        free = window * len(self.says) - (self.sent - self.heard // self.fan)
+        return self.take_turns(window * (self.lanes or len(self.says)) - (self.sent - self.heard // self.fan))
+
+    def take_turns(self, free: int) -> dict[tuple[Member, str], int]:
+        """Who says the next ``free`` messages."""
         shares: dict[tuple[Member, str], int] = {}
         for _ in range(free):
             turn = next(self._turns)
@@ -55,6 +60,8 @@ class Traffic:
     """All groups on one epoll."""
 
     groups: Sequence[Group]
+    heed: Callable[[bytes], None] | None = None
+    """What is to look at all that comes, if it is not only to be counted."""
     _epoll: select.epoll = field(init=False, factory=select.epoll)
     _by_number: dict[int, tuple[Member, Group]] = field(init=False, factory=dict)
 
@@ -73,7 +80,7 @@ class Traffic:
 
     def settle(self) -> None:
         """Take what is left of before, and forget it."""
-        while self._poll(_QUIET_SECONDS):
+        while self.poll(_QUIET_SECONDS):
             pass
         for group in self.groups:
             group.sent = group.heard = group.answers = 0
@@ -85,12 +92,12 @@ class Traffic:
         while (elapsed := time.monotonic() - began) < seconds:
             if calls and elapsed >= calls[0][0]:
                 calls.pop(0)[1]()
-            self._talk(self._poll(0.1), window)
+            self._talk(self.poll(0.1), window)
         for _, call in calls:
             call()
         last = time.monotonic()
         while self.lost() and time.monotonic() - last < _LOST_SECONDS:
-            if self._poll(0.1):
+            if self.poll(0.1):
                 last = time.monotonic()
 
     def sent(self) -> int:
@@ -112,9 +119,10 @@ class Traffic:
     def _talk(self, groups: Iterable[Group], window: int) -> None:
         for group in groups:
             for (member, to), count in group.due(window).items():
-                self._send(member, member.said(to, count))
+                self.send(member, member.said(to, count))
 
-    def _send(self, member: Member, data: bytes) -> None:
+    def send(self, member: Member, data: bytes) -> None:
+        """As much as the socket takes, the rest as soon as it takes more."""
         waiting = member.pending + data
         try:
             sent = member.socket.send(waiting)
@@ -124,16 +132,20 @@ class Traffic:
         if member.pending:
             self._epoll.modify(member.socket.fileno(), _EVENTS | select.EPOLLOUT)
 
-    def _poll(self, seconds: float) -> dict[Group, None]:
+    def poll(self, seconds: float) -> dict[Group, None]:
         """Wait, read, and say which groups have heard something."""
         heard: dict[Group, None] = {}
         for number, event in self._epoll.poll(seconds):
             member, group = self._by_number[number]
             if event & select.EPOLLOUT:
                 self._epoll.modify(number, _EVENTS)
-                self._send(member, b"")
+                self.send(member, b"")
             if event & _EVENTS:
                 counted = member.take()
+                if member.pending:
+                    self.send(member, b"")
+                if self.heed is not None:
+                    self.heed(counted.text)
                 group.heard += counted.messages
                 group.answers += counted.answers
                 heard[group] = None

@@ -1,6 +1,6 @@
-"""The IRC server of Twisted itself, as a peer of the relay benchmark: ``python -m benchmarks.words [CERTIFICATE]``.
+"""The IRC server of Twisted itself, over TLS: ``python -m benchmarks.words KEY CERTIFICATE PORT``.
 
-Prints its port. It takes everybody for who they say they are and limits nothing.
+It takes everybody for who they say they are and limits nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.portal import Portal
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.ssl import PrivateCertificate
 from twisted.words.service import InMemoryWordsRealm, IRCFactory
 from zope.interface import implementer
 
@@ -28,26 +29,16 @@ class _Everybody:
         return succeed(name.decode() if isinstance(name, bytes) else name)
 
 
-def main(certificate: str | None = None) -> None:
+def main(key: str, certificate: str, port: str) -> None:
     """Serve until killed."""
     realm: Any = InMemoryWordsRealm("words.localhost")
     realm.createGroupOnRequest = realm.createUserOnRequest = True
     factory: Any = IRCFactory(realm, Portal(realm, [_Everybody()]))
-    port = reactor.listenTCP(0, _over_tls(factory, certificate), interface="127.0.0.1", backlog=1024)
-    print(port.getHost().port, flush=True)
+    with open(key, "rb") as one, open(certificate, "rb") as other:
+        options = PrivateCertificate.loadPEM(one.read() + other.read()).options()
+    reactor.listenSSL(int(port), factory, options, interface="127.0.0.1", backlog=1024)
     reactor.run()
 
 
-def _over_tls(factory: Any, certificate: str | None) -> Any:
-    if certificate is None:
-        return factory
-    from twisted.internet.ssl import PrivateCertificate  # only where pyOpenSSL is
-    from twisted.protocols.tls import TLSMemoryBIOFactory
-
-    with open(certificate, "rb") as file:
-        options = PrivateCertificate.loadPEM(file.read()).options()
-    return TLSMemoryBIOFactory(options, False, factory)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:4])
