@@ -314,6 +314,8 @@ class Privacy:
 
     def told(self, message: StoredMessage) -> list[tuple[StoredMessage, bool]]:
         """``message`` is shown now: what has to be shown before it, because it was said before it and held back."""
+        if not self._held and not self._unopened:
+            return []
         self._held.pop(_place(message), None)
         conversation, seq = _place(message)
         before = sorted(place for place in self._held if place[0] == conversation and place[1] < seq)

@@ -9,6 +9,7 @@ not: they are asked for after each login.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from encchat import names, wire
 from encchat.e2e.interfaces import Conversation, Keep
 from encchat.envelopes import MEGOLM
 from encchat.errors import NotEncryptedError, UnknownConversationError
-from encchat.limits import MAX_NAME
+from encchat.limits import MAX_KEPT_MESSAGES, MAX_NAME
 
 _KIND = "room-view"
 """The kind under which rooms are kept."""
@@ -336,8 +337,9 @@ def _apply(room: Room, seq: int, change: wire.RoomEvent) -> None:
             pass
 
 
+@lru_cache(maxsize=MAX_KEPT_MESSAGES)
 def direct_conversation(user: str, partner: str) -> Conversation:
-    """What two accounts say to each other."""
+    """What two accounts say to each other; remembered, as every message asks."""
     pair = ":".join(sorted((names.folded(user), names.folded(partner))))
     return Conversation(f"@{partner}", f"direct:{pair}", "direct", "megolm", (user, partner))
 

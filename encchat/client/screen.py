@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from encchat import wire
 from encchat.client import events
 from encchat.client.store.interface import StoredMessage
+from encchat.limits import MAX_KEPT_MESSAGES
 
 
 def message(said: StoredMessage, *, missed: bool = False) -> events.Message | events.Undecryptable:
@@ -53,7 +55,12 @@ def iso_time(milliseconds: int) -> str:
     """ISO 8601 in UTC with milliseconds, of ms since 1970; "unknown" for what no calendar has."""
     seconds, rest = divmod(milliseconds, 1000)
     try:
-        moment = datetime.fromtimestamp(seconds, UTC)
+        return f"{_to_the_second(seconds)}.{rest:03d}Z"
     except (ValueError, OverflowError, OSError):
         return "unknown"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=MAX_KEPT_MESSAGES)
+def _to_the_second(seconds: int) -> str:
+    """Remembered: what is said at the same time begins with the same time."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -40,6 +40,10 @@ class UnopenedMessages:
     _ledger: Ledger
     _rows: dict[str, Unopened] = field(init=False, factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rows)
+
     def load(self) -> None:
         """Read them all; once for each store."""
         rows = (msgspec.msgpack.decode(row, type=Unopened) for row in self._ledger.all(_KIND).values())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 
 
 def to_base64(data: bytes) -> str:
@@ -14,7 +14,7 @@ def to_base64(data: bytes) -> str:
 def from_base64(text: str) -> bytes | None:
     """The bytes, None if ``text`` is not exactly what `to_base64` makes of them."""
     try:
-        data = b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        data = a2b_base64(text + "=" * (-len(text) % 4))
+    except ValueError:
         return None
     return data if to_base64(data) == text else None

@@ -94,7 +94,7 @@ class DeviceLists:
         """Devices that are as their own signature says, and lack the vouch."""
         return self._row(user).unvouched
 
-    def chain(self, user: str) -> list[wire.Identity]:
+    def chain(self, user: str) -> Sequence[wire.Identity]:
         """The identity keys of ``user`` that are believed, or read by while they are not believed."""
         return self._trust.chain(user)
 

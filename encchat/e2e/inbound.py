@@ -10,7 +10,7 @@ came before the key) hold this back until they are opened. What is kept is the e
 the store seals it.
 
 What opens the past is kept apart (`Past`) and goes as soon as the account's sealed backup has it, unless the room's
-setting promises its history to new members.
+setting promises its history to new members. An ephemeral room has no past: of its sessions nothing is kept apart.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Final, Literal
 
 import msgspec
 import vodozemac
-from attrs import define, field, frozen
+from attrs import define, field
 from msgspec import Struct
 
 from encchat import limits
-from encchat.e2e.interfaces import Keep
+from encchat.e2e.interfaces import Conversation, Keep
 from encchat.e2e.letters import Held
 from encchat.errors import UndecryptableError
 from encchat.names import folded
@@ -35,10 +35,11 @@ _UNSTORED: Final = "megolm-unstored"
 _UNUSED: Final = "megolm-unused"
 
 Origin = Literal["owner", "answer", "history", "backup", "file"]
+Keeping = Literal["nothing", "until-stored", "always"]
+"""What is kept of what opens a session's past: the backup takes what is kept."""
 
 
-@frozen
-class Session:
+class Session(Struct, frozen=True):
     """The name of a session: who sends with it (``user`` folded), from which device, and Megolm's id."""
 
     user: str
@@ -159,7 +160,7 @@ class InboundSessions:
         found = self.keep.get(_OWNERS, id)
         return [] if found is None else [Session.at(row) for row in msgspec.msgpack.decode(found, type=list[str])]
 
-    def add(self, session: Session, new: Inbound, *, keep_past: bool = False) -> bool:
+    def add(self, session: Session, new: Inbound, keeping: Keeping = "until-stored") -> bool:
         """Take a key; whether messages can be opened that could not be before.
 
         A session that is known already stays as it is, so that a key share played again winds nothing back, unless
@@ -176,8 +177,9 @@ class InboundSessions:
             return self._confirm(session, new, known)
         else:
             return False
-        if keep_past or new.origin != "backup":
-            past = Past(conversation=new.conversation, key=new.key, stored=new.origin == "backup", kept=keep_past)
+        if keeping == "always" or (keeping == "until-stored" and new.origin != "backup"):
+            stored = new.origin == "backup"
+            past = Past(conversation=new.conversation, key=new.key, stored=stored, kept=keeping == "always")
             self.keep.put(_PAST, session.row, msgspec.msgpack.encode(past))
             self._mark(session, lacking=not past.stored)
         return True
@@ -290,6 +292,13 @@ class InboundSessions:
         past, known = self.past_of(session), self.get(session)
         key = past.key if past else known.key if known else None
         return None if key is None else Held(user=session.user, device=session.device, session=session.id, key=key)
+
+
+def keeping(conversation: Conversation) -> Keeping:
+    """What its sessions leave: an ephemeral room has no past that anybody could read again."""
+    if conversation.ephemeral:
+        return "nothing"
+    return "until-stored" if conversation.history == "none" else "always"
 
 
 def _continues(new: Inbound, known: Inbound) -> bool:

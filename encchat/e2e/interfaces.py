@@ -58,7 +58,7 @@ class Conversation:
     (folded, sorted), ``session:ULID``, ``room:ULID``. ``members``: accounts as registered, oneself included.
     ``version``: seq of a room's latest change of members; ``signed``: whether messages carry a signature; ``history``:
     which part of a room's past new members are given; ``witnesses``: accounts outside whose keys are needed to know who
-    is really in it.
+    is really in it; ``ephemeral``: what is said there is kept nowhere.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Conversation:
     signed: bool = True
     history: wire.HistoryPolicy = "none"
     witnesses: tuple[str, ...] = ()
+    ephemeral: bool = False
 
 
 @frozen

@@ -18,7 +18,7 @@ from encchat import envelopes, limits, wire
 from encchat.e2e import letters
 from encchat.e2e.backup import History
 from encchat.e2e.handover import Handover
-from encchat.e2e.inbound import Inbound, InboundSessions, Session, exported, received
+from encchat.e2e.inbound import Inbound, InboundSessions, Session, exported, keeping, received
 from encchat.e2e.interfaces import Conversation, Decrypted, Device, Host, Step
 from encchat.e2e.outbound import Outbound, OutboundSessions, Shared, has_left, is_spent, lacking, place
 from encchat.e2e.repair import Repair
@@ -48,6 +48,8 @@ class Megolm:
     _ready: dict[str, _Ready] = field(init=False, factory=dict)
     _tried: set[str] = field(init=False, factory=set)
     """Places that could not be reached since the login."""
+    _begun: set[str] = field(init=False, factory=set)
+    """Own sessions that were begun since the login."""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,7 @@ class Megolm:
         self.host = host
         self._ready.clear()
         self._tried.clear()
+        self._begun.clear()
         self.inbound = InboundSessions(host.keep)
         self.outbound = OutboundSessions(host.keep, host.random)
         self.repair = Repair(host, self.inbound, self.outbound)
@@ -178,11 +181,13 @@ class Megolm:
     def _session_for(self, conversation: Conversation, devices: Sequence[Device]) -> Outbound:
         """The session in use, or a fresh one if it has to end."""
         using = self.outbound.get(conversation.id)
-        if using is not None and not self._must_end(using, devices):
+        if using is not None and not self._must_end(conversation, using, devices):
             return using
         return self._begin(conversation)
 
-    def _must_end(self, using: Outbound, devices: Sequence[Device]) -> bool:
+    def _must_end(self, conversation: Conversation, using: Outbound, devices: Sequence[Device]) -> bool:
+        if conversation.ephemeral and using.session not in self._begun:
+            return True  # no log shows how far it has been used, should this store be an old copy
         shared = self.outbound.shared(using.session)
         return shared is None or is_spent(using, self._host.clock()) or has_left(shared, devices)
 
@@ -192,7 +197,8 @@ class Megolm:
         began, key = self.outbound.begin(conversation.id, host.clock(), _first_export)
         own = Session.of(host.user, host.device, began.session)
         copy = Inbound(conversation=conversation.id, key=_first_export(key), first=0)
-        self.inbound.add(own, copy, keep_past=conversation.history != "none")
+        self.inbound.add(own, copy, keeping(conversation))
+        self._begun.add(began.session)
         return began
 
     def _share(self, conversation: Conversation, using: Outbound, shared: Shared, devices: Sequence[Device]) -> None:

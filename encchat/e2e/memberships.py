@@ -72,10 +72,19 @@ def _text(identity: IdentityKey, version: int, root: str, said: bytes) -> str:
 
 
 def sign_opening(
-    identity: IdentityKey, room: str, room_id: str, owner: str, scheme: str, policy: str, history: str, is_open: bool
+    identity: IdentityKey,
+    room: str,
+    room_id: str,
+    owner: str,
+    scheme: str,
+    policy: str,
+    history: str,
+    is_open: bool,
+    ephemeral: bool = False,
 ) -> str:
     """`OpenRoom.statement`; ``room_id`` is the request's ulid."""
-    return _text(identity, 0, "", statements.opening(room, room_id, owner, scheme, policy, history, is_open))
+    said = statements.opening(room, room_id, owner, scheme, policy, history, is_open, ephemeral)
+    return _text(identity, 0, "", said)
 
 
 def sign_invitation(identity: IdentityKey, room_id: str, root: str, version: int, by: str, user: str) -> str:
@@ -105,7 +114,8 @@ def root_of(state: wire.RoomState, owner: str, is_open: bool) -> str:
 
 
 def _opening(state: wire.RoomState, owner: str, is_open: bool) -> bytes:
-    return statements.opening(state.room, state.id, owner, state.scheme, state.policy, state.history, is_open)
+    settings = (state.scheme, state.policy, state.history)
+    return statements.opening(state.room, state.id, owner, *settings, is_open, state.ephemeral)
 
 
 def invited(room_id: str, text: str, by: str, user: str, identities: Sequence[wire.Identity]) -> Signed | None:

@@ -2,7 +2,8 @@
 
 Theory of operation. A message's signature may be by an identity key this client has not heard of yet; its ratchet has
 moved then all the same. So the payload is held until the sender's keys are asked for, the message counts as not opened
-for want of ``keys:NAME``, and is opened from what is held once `KeyArrived` has told of that name.
+for want of ``keys:NAME``, and is opened from what is held once `KeyArrived` has told of that name. What was said in an
+ephemeral room is held in memory only.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Opening:
     _renewals: Renewals
     _held: set[str] = field(init=False)
     """The names of those that wait: every message would ask the store for its own."""
+    _passing: dict[str, _Held] = field(init=False, factory=dict)
+    """By name, those that wait and are not to be stored."""
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_held", set(self._host.keep.all(_HELD)))
@@ -63,8 +66,8 @@ class Opening:
         """What was said; `UndecryptableError`. What is of scheme ``olm`` may be of any session with that partner."""
         _check_place(conversation, said)
         name = f"{said.conversation} {said.ulid} {said.seq}"
-        held = self._host.keep.get(_HELD, name) if name in self._held else None
-        decrypted = self._decrypt(conversation, said) if held is None else _unheld(held)
+        held = self._unheld(name)
+        decrypted = self._decrypt(conversation, said) if held is None else held
         message = payload.parse(decrypted.payload, decrypted.session)
         recipient = payload.address(self._host.user, self._host.device) if said.scheme == OLM else ""
         device = decrypted.device or message.device
@@ -72,10 +75,9 @@ class Opening:
             conversation = _session(conversation, message, decrypted.session)
         payload.check(message, conversation, said, device, recipient, decrypted.session)
         if self._has_to_wait(message):
-            self._hold(name, decrypted, message.sender)
+            self._hold(name, decrypted, message.sender, ephemeral=conversation.ephemeral)
         if held is not None:
-            self._host.keep.put(_HELD, name, None)
-            self._held.discard(name)
+            self._let_go(name)
         return self._opened(conversation, said, message, decrypted)
 
     def _decrypt(self, conversation: Conversation, said: wire.Message) -> Decrypted:
@@ -156,9 +158,9 @@ class Opening:
         """Whether it is signed by a key that comes after those that are known, and the server may tell of it."""
         if message.number <= len(self._chain(message.sender)) or self._lists.is_fresh(message.sender):
             return False
-        return len(self._held) < MAX_HELD
+        return len(self._held) + len(self._passing) < MAX_HELD
 
-    def _hold(self, name: str, decrypted: Decrypted, user: str) -> None:
+    def _hold(self, name: str, decrypted: Decrypted, user: str, *, ephemeral: bool) -> None:
         held = _Held(
             decrypted.payload,
             decrypted.user,
@@ -167,9 +169,26 @@ class Opening:
             decrypted.index,
             decrypted.handed_by,
         )
-        self._host.keep.put(_HELD, name, msgspec.msgpack.encode(held))
-        self._held.add(name)
+        if ephemeral:
+            self._passing[name] = held
+        else:
+            self._host.keep.put(_HELD, name, msgspec.msgpack.encode(held))
+            self._held.add(name)
         raise self.ask_for(user)
+
+    def _unheld(self, name: str) -> Decrypted | None:
+        kept = self._passing.get(name)
+        if kept is None and name in self._held:
+            found = self._host.keep.get(_HELD, name)
+            kept = None if found is None else msgspec.msgpack.decode(found, type=_Held)
+        if kept is None:
+            return None
+        return Decrypted(kept.payload, kept.user, kept.device, kept.session, kept.index, kept.handed_by)
+
+    def _let_go(self, name: str) -> None:
+        if self._passing.pop(name, None) is None:
+            self._host.keep.put(_HELD, name, None)
+            self._held.discard(name)
 
 
 def _check_place(conversation: Conversation, said: wire.Message) -> None:
@@ -188,11 +207,6 @@ def _session(conversation: Conversation, message: Payload, session: str) -> Conv
     if not is_session(found.id) or not payload.members_agree(message, found):
         raise UndecryptableError("wrong-conversation", session)
     return found
-
-
-def _unheld(held: bytes) -> Decrypted:
-    kept = msgspec.msgpack.decode(held, type=_Held)
-    return Decrypted(kept.payload, kept.user, kept.device, kept.session, kept.index, kept.handed_by)
 
 
 def _warnings(

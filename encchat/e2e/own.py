@@ -115,13 +115,13 @@ class Own:
         """Whether the key held here ends ``chain``."""
         return self.identity is not None and bool(chain) and same_key(chain[-1], self.identity.public)
 
-    def unpublished(self, published: Sequence[wire.Identity]) -> list[wire.Identity]:
+    def unpublished(self, published: Sequence[wire.Identity]) -> Sequence[wire.Identity]:
         """What the server has yet to publish of the account's own chain; nothing if it shows another."""
         chain = self._trust.chain(self.user)
         if not self.is_last_of(chain) or len(published) >= len(chain):
-            return []
+            return ()
         same = all(same_key(one, other) for one, other in zip(published, chain, strict=False))
-        return chain[len(published) :] if same else []
+        return chain[len(published) :] if same else ()
 
     # A key that follows --------------------------------------------------------------------------
     def propose(self, algorithm: wire.Algorithm) -> tuple[IdentityKey, wire.Identity]:

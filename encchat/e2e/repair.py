@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from encchat import limits
 from encchat.e2e import letters
-from encchat.e2e.inbound import Inbound, InboundSessions, Session, exported, imported
+from encchat.e2e.inbound import Inbound, InboundSessions, Keeping, Session, exported, imported, keeping
 from encchat.e2e.interfaces import Conversation, Device, Host, KeyArrived
 from encchat.e2e.letters import Answer, Held, Request
 from encchat.e2e.outbound import OutboundSessions, place
@@ -80,9 +80,8 @@ class Repair:
         """A key came, from whoever may bring it: what waited for it can be opened. Whether it was new."""
         missing = self._missing.get(session)
         waiting = missing.indexes if missing and missing.conversation == new.conversation else []
-        added = self.inbound.add(
-            session, msgspec.structs.replace(new, waiting=waiting), keep_past=self._promises(new.conversation)
-        )
+        new = msgspec.structs.replace(new, waiting=waiting)
+        added = self.inbound.add(session, new, self._keeping(new.conversation))
         if added:
             early = [index for index in waiting if index < new.first]
             self._put(session, msgspec.structs.replace(missing, indexes=early) if missing and early else None)
@@ -175,10 +174,12 @@ class Repair:
         self._soonest = min(self._soonest, missing.next)
         self.host.keep.put(_KIND, session.row, msgspec.msgpack.encode(missing))
 
-    def _promises(self, conversation: str) -> bool:
-        """Whether new members get the history there; a room not known yet may well say so."""
+    def _keeping(self, conversation: str) -> Keeping:
+        """Of its sessions; a room not known yet may well promise its history to new members."""
         where = self.host.conversation(conversation)
-        return conversation.startswith("room:") if where is None else where.history != "none"
+        if where is not None:
+            return keeping(where)
+        return "always" if conversation.startswith("room:") else "until-stored"
 
     def _ask(self, session: Session, missing: Missing) -> None:
         where = self.host.conversation(missing.conversation)

@@ -60,7 +60,7 @@ class Rosters:
         key = self._identity()
         if key is None:
             return ""
-        settings = (request.scheme, request.policy, request.history, request.open)
+        settings = (request.scheme, request.policy, request.history, request.open, request.ephemeral)
         return memberships.sign_opening(key, request.room, request.ulid, self.user, *settings)
 
     def invitation(self, room_id: str, version: int, user: str) -> str:

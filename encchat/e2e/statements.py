@@ -8,37 +8,32 @@ folded form: two accounts never share one, and the server may say a name in any 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
-from struct import Struct
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from encchat import wire
 from encchat.limits import MAX_DIGESTS
 from encchat.names import folded
 
 _DOMAIN: Final = b"encchat end to end v1"
-_LENGTH: Final = Struct(">I")
+_LENGTH: Final = struct.Struct(">I").pack
 
 Field = str | int | bytes
-
-
-def _bytes_of(value: Field) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    # Surrogates cannot come over the wire; a statement about them is still bytes, and still only one's own.
-    return str(value).encode("utf-8", "surrogatepass")
 
 
 def joined(fields: Iterable[Field]) -> bytes:
     """The fields one after another, each behind its length (4 bytes, big endian); numbers in decimals."""
     parts: list[bytes] = []
     for value in fields:
-        part = _bytes_of(value)
-        parts += (_LENGTH.pack(len(part)), part)
+        # Surrogates cannot come over the wire; a statement about them is still bytes, and still only one's own.
+        part = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+        parts.append(_LENGTH(len(part)))
+        parts.append(part)
     return b"".join(parts)
 
 
@@ -80,8 +75,7 @@ def identity_change(user: str, before: wire.Identity, after: wire.Identity) -> b
     )
 
 
-@frozen
-class Said:
+class Said(Struct, frozen=True):
     """A message as its sender signs it (`encchat.e2e.payload.Payload` without the signature)."""
 
     conversation: str
@@ -118,9 +112,24 @@ def message(said: Said) -> bytes:
     )
 
 
-def opening(room: str, room_id: str, owner: str, scheme: str, policy: str, history: str, is_open: bool) -> bytes:
-    """An owner says how a room was opened; signed by the owner's identity key."""
-    return statement("opening", folded(room), room_id, folded(owner), scheme, policy, history, int(is_open))
+def opening(
+    room: str,
+    room_id: str,
+    owner: str,
+    scheme: str,
+    policy: str,
+    history: str,
+    is_open: bool,
+    ephemeral: bool = False,
+) -> bytes:
+    """An owner says how a room was opened; signed by the owner's identity key.
+
+    That it is ephemeral is one field more, so that openings from before there were such rooms still hold.
+    """
+    off_the_record = ("ephemeral",) if ephemeral else ()
+    return statement(
+        "opening", folded(room), room_id, folded(owner), scheme, policy, history, int(is_open), *off_the_record
+    )
 
 
 def invitation(room_id: str, root: str, version: int, by: str, user: str) -> bytes:

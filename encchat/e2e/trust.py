@@ -9,6 +9,7 @@ kept beside the pin, blocks sending under two of the three policies, and becomes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from encchat import wire
 from encchat.e2e.identity import same_key, verify_chain
 from encchat.e2e.interfaces import Keep, Policy, Trust
 from encchat.errors import KeyChangedError, StoreError, UntrustedError, UsageError
+from encchat.limits import MAX_DIGESTS
 from encchat.names import folded
 
 Seen = Literal["none", "first", "same", "vouched", "changed", "invalid"]
@@ -33,12 +35,18 @@ class _Pinned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``chain`` ends with the pinned key; ``shown``: what the server shows instead, empty while that is the same."""
 
     user: str
-    chain: list[wire.Identity]
+    chain: tuple[wire.Identity, ...]
     verified: bool = False
-    shown: list[wire.Identity] = []
+    shown: tuple[wire.Identity, ...] = ()
 
 
 _pinned: Final = msgspec.msgpack.Decoder(_Pinned)
+
+
+@lru_cache(maxsize=MAX_DIGESTS)
+def _decoded(data: bytes) -> _Pinned:
+    """Remembered by what is kept, so that nothing has to be forgotten when that changes: every message asks thrice."""
+    return _pinned.decode(data)
 
 
 @frozen
@@ -67,18 +75,18 @@ class TrustStore:
         if not verify_chain(user, identities):
             return "invalid"
         if kept is None:
-            self._put(_Pinned(user=user, chain=list(identities)))
+            self._put(_Pinned(user=user, chain=tuple(identities)))
             return "first"
-        return self._compare(kept, list(identities))
+        return self._compare(kept, tuple(identities))
 
-    def _compare(self, kept: _Pinned, identities: list[wire.Identity]) -> Seen:
+    def _compare(self, kept: _Pinned, identities: tuple[wire.Identity, ...]) -> Seen:
         pin = kept.chain[-1]
         if not _goes_on(kept.chain, identities):
             if kept.shown != identities:
                 self._put(msgspec.structs.replace(kept, shown=identities))
             return "changed"
         if kept.chain != identities or kept.shown:
-            self._put(msgspec.structs.replace(kept, chain=identities, shown=[]))
+            self._put(msgspec.structs.replace(kept, chain=identities, shown=()))
         return "same" if same_key(pin, identities[-1]) else "vouched"
 
     def state(self, user: str) -> Trust | None:
@@ -97,19 +105,19 @@ class TrustStore:
             return None
         return (kept.shown or kept.chain)[-1]
 
-    def chain(self, user: str) -> list[wire.Identity]:
+    def chain(self, user: str) -> Sequence[wire.Identity]:
         """The keys by which what ``user`` says now is read, changed ones included: `state` says what that is worth."""
         kept = self._kept(user)
-        return [] if kept is None else kept.shown or kept.chain
+        return () if kept is None else kept.shown or kept.chain
 
-    def believed(self, user: str) -> list[wire.Identity]:
+    def believed(self, user: str) -> Sequence[wire.Identity]:
         """The keys by which statements about others are believed: changed ones only where the policy says so.
 
         A server that shows other keys for a while must not leave anything behind that only those have signed.
         """
         kept = self._kept(user)
         if kept is None:
-            return []
+            return ()
         return kept.shown if kept.shown and self.policy == "always" else kept.chain
 
     def accept(self, user: str) -> bool:
@@ -130,7 +138,7 @@ class TrustStore:
     def own(self, user: str, identity: wire.Identity, chain: Sequence[wire.Identity]) -> None:
         """Pin the key this device holds itself; ``chain`` is what the server says, used if it ends with that key."""
         good = verify_chain(user, chain) and same_key(chain[-1], identity)
-        self._put(_Pinned(user=user, chain=list(chain) if good else [identity], verified=True))
+        self._put(_Pinned(user=user, chain=tuple(chain) if good else (identity,), verified=True))
 
     def check(self, users: Iterable[str]) -> None:
         """Raise unless all ``users`` may be encrypted for: `KeyChangedError`, or `UntrustedError` (`verified-only`)."""
@@ -155,7 +163,7 @@ class TrustStore:
         if data is None:
             return None
         try:
-            return _pinned.decode(data)
+            return _decoded(data)
         except msgspec.MsgspecError:
             # Nobody may make us forget a pin by damaging it: that would be first use again.
             raise StoreError(f"what is kept of the identity key of {user} cannot be read") from None
