@@ -54,6 +54,8 @@ class Hearing:
                 self._room_actions.invited(said)
             case wire.SessionStarted():
                 self._privacy.calls.started(said.partner, said.session)
+                if self._privacy.machine is not None:  # so that what the partner says need not wait for its keys
+                    self._privacy.machine.look_at(said.partner, lambda error: None)
                 self._world.hear(said)
             case wire.SessionEnded():
                 hanging_up = self._ahead.waiting_for is wire.Goodbye
