@@ -120,7 +120,8 @@ class SecureProtocol(protocol.Protocol):
             self._fail(broken)
             return
         self._silent_visits = 0
-        self._send_queued()
+        if queued := self._channel.data_to_send():
+            send(self.transport, queued)
         for event in events:
             if type(event) is Plaintext:
                 self._deliver(event.data)
@@ -158,7 +159,7 @@ class SecureProtocol(protocol.Protocol):
         except ChannelError as broken:
             self._fail(broken)
         else:
-            self._send_queued()
+            send(self.transport, self._channel.data_to_send())
 
     def writeSequence(self, pieces: Any) -> None:
         self.write(b"".join(pieces))

@@ -16,7 +16,13 @@ from twisted.internet.tcp import Connection
 def send(transport: Any, data: bytes) -> None:
     """As ``transport.write(data)``, which it is but for Twisted's TCP connections."""
     if isinstance(transport, Connection) and not _is_busy(transport):
-        data = data[_sent(transport.socket, data) :]
+        try:
+            sent = transport.socket.send(data)
+        except OSError:  # full, or broken: ``write`` finds out which
+            sent = 0
+        if sent == len(data):
+            return
+        data = data[sent:]
     if data:
         transport.write(data)
 
@@ -26,11 +32,3 @@ def _is_busy(transport: Any) -> bool:
     return bool(
         transport.dataBuffer or transport._tempDataLen or transport._writeDisconnected or not transport.connected
     )
-
-
-def _sent(socket: Any, data: bytes) -> int:
-    try:
-        count: int = socket.send(data)
-    except OSError:  # full, or broken: ``write`` finds out which
-        return 0
-    return count

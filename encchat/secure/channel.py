@@ -29,10 +29,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
-from struct import Struct
+from struct import Struct as Layout
 from typing import Final
 
 from attrs import define, field, frozen
+from msgspec import Struct
 
 from encchat.errors import (
     ChannelError,
@@ -46,22 +47,20 @@ from encchat.secure.identity import ClientKeys, Peer, ServerKeys
 from encchat.secure.interfaces import Handshake, Session, Suite
 
 PREAMBLE: Final = b"encchat/1 "
-_LENGTH: Final = Struct(">H")
+_LENGTH: Final = Layout(">H")
 LENGTH_BYTES: Final = _LENGTH.size
 _pack_length: Final = _LENGTH.pack
 
 _SUITE_NAME: Final = re.compile(rf"[A-Za-z0-9._+-]{{1,{MAX_PREAMBLE - len(PREAMBLE)}}}", re.ASCII)
 
 
-@frozen
-class Secured:
+class Secured(Struct, frozen=True):
     """The handshake is finished; ``peer`` is proven."""
 
     peer: Peer
 
 
-@frozen
-class Plaintext:
+class Plaintext(Struct, frozen=True):
     """Bytes the peer sent, in order; borders between records mean nothing."""
 
     data: bytes

@@ -63,7 +63,8 @@ class ChatConnection(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Count what a stranger sends, weigh what others do."""
-        read, self._weighed = self.transport.bytes_read - self._weighed, self.transport.bytes_read
+        total = self.transport.bytes_read
+        read, self._weighed = total - self._weighed, total
         if self.context.state is State.STRANGER:
             self._stranger_bytes += len(data)
             limit = self._services.settings.unauthenticated_bytes

@@ -33,7 +33,7 @@ from encchat.limits import BYTES_PER_UNIT, FLOOD_SECONDS, MAX_BAD_LINES, MAX_LIN
 from encchat.net.tally import OF_MANY
 from encchat.server.command import LATER, Command, Later, Needs, Outcome
 from encchat.server.context import Context, Hold, State
-from encchat.server.meters import Debt, RequestKind, Step
+from encchat.server.meters import Debt, Step
 from encchat.server.model import RANK
 from encchat.server.registry import Registry
 from encchat.server.traces import trace
@@ -91,19 +91,18 @@ class Dispatcher:
         Before the lines in them are handled: over the rate they wait, so that there is one hold at a time.
         """
         if context.state is not State.CLOSED:
-            self._charge(context, "message", size / BYTES_PER_UNIT)
+            debt = context.meter.charge("message", size / BYTES_PER_UNIT)
+            if debt is not None:
+                self._hold(context, debt)
 
     def _bad_line(self, context: Context, id: int | None, error: RequestError) -> None:
         context.refuse(id, error)
         context.bad_lines += 1
-        self._charge(context, "query", 1.0)
+        debt = context.meter.charge("query", 1.0)
+        if debt is not None:
+            self._hold(context, debt)
         if context.bad_lines > MAX_BAD_LINES:
             context.leave(Closing(reason=f"more than {MAX_BAD_LINES} lines were no requests"))
-
-    def _charge(self, context: Context, kind: RequestKind, cost: float) -> bool:
-        """Charge a request; False if that was the end of the connection."""
-        debt = context.meter.charge(kind, cost)
-        return debt is None or self._hold(context, debt)
 
     def _hold(self, context: Context, debt: Debt) -> bool:
         """Have somebody wait who owes; False if that was the end of the connection."""

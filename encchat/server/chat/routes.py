@@ -54,7 +54,7 @@ def message_deliveries(
     if stored.duplicate:
         return ()
     delivery = Delivery(route.to, _event(route.theirs, sender, message, stored))
-    if route.to is None or route.kind == "room" or not echo:
+    if not echo or route.to is None or route.kind == "room":
         return (delivery,)
     return (delivery, Delivery((sender.name,), _event(route.ours, sender, message, stored)))
 
