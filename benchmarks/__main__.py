@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, fields, frozen
 
-from benchmarks import e2e, relay, report
+from benchmarks import e2e, idle, latency, logins, relay, report
 from benchmarks.processes import ROOT
 
 
@@ -25,15 +25,16 @@ class Command:
 
 COMMANDS: Final = {
     "e2e": Command("what end-to-end encryption costs a client", e2e.Size(), e2e.QUICK, e2e.run),
-    "relay": Command(
-        "what a delivered message costs the server, and other servers", relay.Size(), relay.QUICK, relay.run
-    ),
+    "idle": Command("what connections cost that say nothing", idle.Size(), idle.QUICK, idle.run),
+    "latency": Command("how long a message is under way", latency.Size(), latency.QUICK, latency.run),
+    "logins": Command("what log-ins cost, and others beside them", logins.Size(), logins.QUICK, logins.run),
+    "relay": Command("what a delivered message costs the server", relay.Size(), relay.QUICK, relay.run),
 }
 
 
 def main() -> None:
     """Run what the command line names."""
-    lines = "\n".join(f"  {name:9} {command.words}" for name, command in COMMANDS.items())
+    lines = "\n".join(f"  {name:13} {command.words}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Measure what encchat costs.\n\n{lines}",

@@ -22,10 +22,11 @@ SECONDS: Final = 60.0
 """After which a blocking call has failed."""
 TEXT_LENGTH: Final = 100
 READ: Final = 1 << 18
-_SEALED: Final = b64encode(b"\x03" + bytes(TEXT_LENGTH + 72)).decode().rstrip("=")
+_SEALED: Final = b64encode(b"\x03" + bytes(TEXT_LENGTH + 72)).decode().rstrip("=")[2:]
 """As long as the Megolm message of a text of 100 bytes: its version, the text, 72 bytes of MAC and signature."""
 _ERROR: Final = b'{"type":"error"'
-_ENVELOPE: Final = f"BENCHDEVICE1.{'A' * 43}."
+_ENVELOPE: Final = f"BENCHDEVICE1.{'A' * 43}.Aw"
+"""A device, a session, and what begins a Megolm message."""
 
 
 @frozen
@@ -45,8 +46,11 @@ class Member(Protocol):
     """What the kernel has not taken yet."""
     echoes: bool
 
+    def prepare(self) -> None:
+        """Do what a client can before it connects."""
+
     def log_in(self) -> None:
-        """Connect and become somebody."""
+        """Connect and become somebody, once prepared."""
 
     def enter(self, room: str, *, first: bool) -> None:
         """Be in a room; whoever is ``first`` makes it."""
@@ -90,10 +94,12 @@ class EncchatMember:
     def name(self) -> str:
         return name_of(self.number)
 
-    def prepare(self, key: X25519PrivateKey | None = None) -> None:
-        """Do what a client can before it connects; ``key``: another device's than the one the server knows."""
-        keys = ClientKeys(key or device_key(self.number), None)
-        self._channel = Channel.initiator(default_suites()["noise-hybrid"], keys)
+    def prepare(self) -> None:
+        """See `Member`."""
+        self._prepare(device_key(self.number))
+
+    def _prepare(self, key: X25519PrivateKey) -> None:
+        self._channel, self._rest = Channel.initiator(default_suites()["noise-hybrid"], ClientKeys(key, None)), b""
 
     def secure(self) -> None:
         """The handshake, over a new connection."""
@@ -104,13 +110,12 @@ class EncchatMember:
 
     def log_in(self) -> None:
         """By the device's key, as a client does every time but the first."""
-        self.prepare()
         self.secure()
         self.ask(wire.LoginDevice, user=self.name)
 
-    def log_in_by_password(self) -> None:
-        """As the account's next, new device."""
-        self.prepare(X25519PrivateKey.generate())
+    def log_in_by_password(self, key: X25519PrivateKey) -> None:
+        """As another device of the account."""
+        self._prepare(key)
         self.secure()
         self.ask(wire.Login, user=self.name, password=PASSWORD)
 

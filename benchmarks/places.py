@@ -31,7 +31,7 @@ FREE: Final = {
     "handshakes_per_second": 1e6,
     "handshakes_burst": 1e6,
 }
-_AT_ONCE: Final = 16
+AT_ONCE: Final = 16
 """Log-ins under way."""
 
 
@@ -79,8 +79,9 @@ class Place:
     def log_in(self, numbers: Sequence[int]) -> list[Any]:
         """These members, several at a time."""
         members = [self.member(number) for number in numbers]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda member: member.log_in(), members))
+        for member in members:
+            member.prepare()
+        log_in(members)
         return members
 
     def _group(self, workload: Workload, number: int, members: Sequence[Any]) -> Group:
@@ -92,6 +93,12 @@ class Place:
             member.enter(room, first=member is members[0])
         says = [(member, member.to_room(room)) for member in members[: workload.senders]]
         return Group(members, says, len(members) if members[0].echoes else len(members) - 1)
+
+
+def log_in(members: Sequence[Any]) -> None:
+    """Several at a time, each prepared."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda member: member.log_in(), members))
 
 
 @frozen

@@ -63,6 +63,9 @@ class TlsMember:
     def name(self) -> str:
         return f"u{self.number}"
 
+    def prepare(self) -> None:
+        """There is nothing that could be done before."""
+
     def secure(self) -> None:
         """Connect and shake hands."""
         self.socket = _CONTEXT.wrap_socket(connect(self.address))

@@ -95,6 +95,10 @@ class Traffic:
             self._talk(self.poll(0.1), window)
         for _, call in calls:
             call()
+        self.drain()
+
+    def drain(self) -> None:
+        """Wait for what is under way."""
         last = time.monotonic()
         while self.lost() and time.monotonic() - last < _LOST_SECONDS:
             if self.poll(0.1):
