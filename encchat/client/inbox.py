@@ -183,8 +183,11 @@ class Inbox:
         return None if kept is None else (kept.seq, kept.ulid)
 
     def _log(self, name: str) -> Log:
-        start = 0 if self._state is State.LIVE else None
-        return self._logs.setdefault(names.folded(name), Log(name, start))
+        key = names.folded(name)
+        log = self._logs.get(key)
+        if log is None:
+            log = self._logs[key] = Log(name, 0 if self._state is State.LIVE else None)
+        return log
 
     def _settle(self, log: Log) -> None:
         """Take what follows the cursor; ask for what does not."""

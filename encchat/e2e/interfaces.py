@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from encchat import wire
 from encchat.e2e.identity import IdentityKey
@@ -88,8 +89,7 @@ class Content:
     previous: str = ""
 
 
-@frozen
-class Opened:
+class Opened(Struct, frozen=True):
     """What was said, and how far it can be believed."""
 
     text: str
@@ -189,8 +189,7 @@ Tell = Callable[[Effect], None]
 
 
 # Schemes ---------------------------------------------------------------------------------------
-@frozen
-class Decrypted:
+class Decrypted(Struct, frozen=True):
     """A payload out of an envelope; ``user`` and ``device`` whose session it was, as the scheme has proven it.
 
     ``device`` is empty where the scheme proves no device; ``session`` and ``index`` name the key if there is one;

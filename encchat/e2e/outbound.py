@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 import vodozemac
-from attrs import frozen
+from attrs import define, field
 from msgspec import Struct
 
 from encchat import limits
@@ -55,12 +55,14 @@ def place(device: Device) -> str:
     return f"{device.device} {folded(device.user)} {device.curve25519}"
 
 
-@frozen
+@define
 class OutboundSessions:
     """All of them, in the client's store."""
 
     keep: Keep
     random: Callable[[int], bytes]
+    _last: tuple[str, vodozemac.GroupSession] | None = field(init=False, default=None)
+    """The session that was kept last, behind its pickle: whoever reads that very pickle need not unpickle it."""
 
     def get(self, conversation: str) -> Outbound | None:
         """The session in use in the conversation of that id."""
@@ -95,11 +97,11 @@ class OutboundSessions:
 
     def key(self, session: Outbound) -> str:
         """The key that opens what is said from now on."""
-        return str(_unpickled(session).session_key.to_base64())
+        return str(self._unpickled(session).session_key.to_base64())
 
     def encrypt(self, conversation: str, using: Outbound, payload: bytes) -> str:
         """The next message, in base64."""
-        session = _unpickled(using)
+        session = self._unpickled(using)
         message = session.encrypt(payload)
         self._put(conversation, session, using.made, using.messages + 1)
         return str(message.to_base64())
@@ -117,11 +119,14 @@ class OutboundSessions:
             session=session.session_id, pickle=session.pickle(key), pickle_key=key, made=made, messages=messages
         )
         self.keep.put(_OUT, conversation, msgspec.msgpack.encode(row))
+        self._last = row.pickle, session
         return row
 
-
-def _unpickled(row: Outbound) -> vodozemac.GroupSession:
-    return vodozemac.GroupSession.from_pickle(row.pickle, row.pickle_key)
+    def _unpickled(self, row: Outbound) -> vodozemac.GroupSession:
+        """A session that is used is kept anew before anything else is done: it is never ahead of its pickle."""
+        if self._last is not None and self._last[0] == row.pickle:
+            return self._last[1]
+        return vodozemac.GroupSession.from_pickle(row.pickle, row.pickle_key)
 
 
 def is_spent(session: Outbound, now: float) -> bool:

@@ -37,18 +37,23 @@ class Post:
     _tell: Tell
     _ulid: Callable[[], str]
     _flying: set[str] = field(init=False, factory=set)
+    _waiting: set[str] = field(init=False)
+    """What the store has of that kind: it is asked for with every message."""
+
+    def __attrs_post_init__(self) -> None:
+        self._waiting = set(self._keep.all(_KIND))
 
     def send(self, conversation: str, parcels: Sequence[wire.Parcel]) -> None:
         """Keep and send them, in as many batches as lines need."""
         for batch in _batches(parcels):
             ulid = self._ulid()
-            self._keep.put(_KIND, ulid, msgspec.msgpack.encode(_Batch(conversation, batch)))
+            self._put(ulid, msgspec.msgpack.encode(_Batch(conversation, batch)))
             self._fly(ulid, conversation, batch)
 
     def resend(self) -> None:
         """Send again what has not been accepted."""
-        for ulid, kept in sorted(self._keep.all(_KIND).items()):
-            if ulid not in self._flying:
+        for ulid in sorted(self._waiting - self._flying):
+            if (kept := self._keep.get(_KIND, ulid)) is not None:
                 batch = msgspec.msgpack.decode(kept, type=_Batch)
                 self._fly(ulid, batch.conversation, batch.parcels)
 
@@ -58,13 +63,20 @@ class Post:
 
     def drop(self) -> None:
         """What waits was made with ratchets that are gone."""
-        for ulid in self._keep.all(_KIND):
-            self._keep.put(_KIND, ulid, None)
+        for ulid in list(self._waiting):
+            self._put(ulid, None)
 
     @property
     def waiting(self) -> int:
         """Batches that are not accepted yet."""
-        return len(self._keep.all(_KIND))
+        return len(self._waiting)
+
+    def _put(self, ulid: str, batch: bytes | None) -> None:
+        if batch is None:
+            self._waiting.discard(ulid)
+        else:
+            self._waiting.add(ulid)
+        self._keep.put(_KIND, ulid, batch)
 
     def _fly(self, ulid: str, conversation: str, parcels: Sequence[wire.Parcel]) -> None:
         self._flying.add(ulid)
@@ -75,7 +87,7 @@ class Post:
         self._flying.discard(ulid)
         if isinstance(answer, wire.Error) and answer.code in TRANSIENT:
             return
-        self._keep.put(_KIND, ulid, None)
+        self._put(ulid, None)
         if isinstance(answer, wire.Error):
             self._tell(Warned("parcels-refused", f"the server did not take keys for other devices: {answer.text}"))
 

@@ -32,6 +32,9 @@ class Case(SynchronousTestCase):
     def session_of(self, said: Message) -> str:
         return envelopes.split_megolm(said.body).session
 
+    def parsed(self, said: Message) -> vodozemac.MegolmMessage:
+        return vodozemac.MegolmMessage.from_base64(envelopes.split_megolm(said.body).ciphertext)
+
     def hear(self, sender: TestHost, text: str, *hosts: TestHost) -> Message:
         """Say it; its keys arrive, and every one of ``hosts`` opens it."""
         said = sender.say(text)
@@ -60,6 +63,15 @@ class Sharing(Case):
         count = len(self.alice.sent)
         self.hear(self.alice, "two", self.bob)
         self.assertEqual(len(self.alice.sent), count)
+
+    def test_the_store_decides_with_which_state_the_next_message_is_made(self) -> None:
+        """Not what is remembered beside it, whichever of both is further on."""
+        keep, index = self.alice.keep, lambda said: self.parsed(said).message_index()
+        self.hear(self.alice, "one", self.bob)
+        before = keep.get("megolm-out", self.world.conversation().id)
+        self.assertEqual([index(self.alice.say(text)) for text in ("two", "three")], [1, 2])
+        keep.put("megolm-out", self.world.conversation().id, before)
+        self.assertEqual([index(self.alice.say(text)) for text in ("two", "three")], [1, 2])
 
     def test_nothing_is_encrypted_before_the_key_is_shared(self) -> None:
         """`NotPreparedError` says that a preparation is due."""
