@@ -30,6 +30,10 @@ class Index:
     _connection: sqlite3.Connection = field(init=False, factory=_connect)
     _places: list[Place] = field(init=False, factory=list)
 
+    def __len__(self) -> int:
+        """How many messages it has."""
+        return len(self._places)
+
     def add(self, messages: Iterable[StoredMessage]) -> None:
         """Take messages in; only what a person has written can be found."""
         new, first = [message for message in messages if message.content in ("text", "topic")], len(self._places)

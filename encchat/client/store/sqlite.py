@@ -114,11 +114,15 @@ def fits(file: File, seal: Seal) -> bool:
 
 @define
 class SqliteStore:
-    """`encchat.client.store.Store` in a `File` whose rows only ``seal`` opens; ``released`` is called by `close`."""
+    """`encchat.client.store.Store` in a `File` whose rows only ``seal`` opens; ``released`` is called by `close`.
+
+    A search looks through the newest ``searched`` messages, or up to twice as many where they came after the first.
+    """
 
     _file: File
     _seal: Seal
     _released: Callable[[], None] = lambda: None
+    _searched: int = MAX_SEARCHED
     durable: bool = field(init=False, default=True)
     _places: dict[str, int] = field(init=False, factory=dict)
     _next_place: int = field(init=False, default=1)
@@ -166,6 +170,9 @@ class SqliteStore:
         self._age += 1
         if self._index is not None:
             self._index.add(new)
+            if len(self._index) > 2 * self._searched:  # the next search begins anew
+                self._index.close()
+                self._index = None
 
     def _keep(self, connection: sqlite3.Connection, message: StoredMessage) -> bool:
         """Add a message; whether its place was free."""
@@ -225,7 +232,7 @@ class SqliteStore:
         if self._index is None:
             self._index = Index()
             query = "SELECT tag, seq, sealed FROM messages ORDER BY number DESC LIMIT ?"
-            self._index.add(self._opened(reversed(self._file.rows(query, MAX_SEARCHED))))
+            self._index.add(self._opened(reversed(self._file.rows(query, self._searched))))
         found = []
         for conversation, seq in self._index.find(text, count):
             message = self.at(conversation, seq)

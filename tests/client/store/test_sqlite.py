@@ -50,6 +50,13 @@ class Sealed(StoreContract, SynchronousTestCase):
             self.assertNotIn(b"canary", path.read_bytes().lower(), str(path))
             self.assertEqual(path.stat().st_mode & 0o777, 0o600, str(path))
 
+    def test_the_index_of_a_search_does_not_grow_without_end(self) -> None:
+        """Past twice its size it is forgotten, and made anew of the newest by the next search."""
+        store = SqliteStore(File(self.path), Seal(KEY, os.urandom), searched=3)
+        for seq in range(1, 9):
+            self.assertEqual([one.seq for one in store.search("tea", 9)], list(range(1, seq)) if seq < 8 else [5, 6, 7])
+            store.apply(Changes(messages=[message(seq, "tea")]))
+
     def test_the_same_text_is_never_sealed_the_same(self) -> None:
         """Nonces are random."""
         store = self.make()
