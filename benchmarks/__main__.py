@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, fields, frozen
 
-from benchmarks import e2e, idle, latency, logins, relay, report
+from benchmarks import e2e, growth, idle, latency, logins, memory, relay, report, two
 from benchmarks.processes import ROOT
 
 
@@ -24,11 +24,14 @@ class Command:
 
 
 COMMANDS: Final = {
+    "client-memory": Command("a client's memory over a million messages", memory.Size(), memory.QUICK, memory.run),
     "e2e": Command("what end-to-end encryption costs a client", e2e.Size(), e2e.QUICK, e2e.run),
+    "growth": Command("what gets dearer as rooms grow", growth.Size(), growth.QUICK, growth.run),
     "idle": Command("what connections cost that say nothing", idle.Size(), idle.QUICK, idle.run),
     "latency": Command("how long a message is under way", latency.Size(), latency.QUICK, latency.run),
     "logins": Command("what log-ins cost, and others beside them", logins.Size(), logins.QUICK, logins.run),
     "relay": Command("what a delivered message costs the server", relay.Size(), relay.QUICK, relay.run),
+    "two": Command("what a second core gives", two.Size(), two.QUICK, two.run),
 }
 
 

@@ -1,13 +1,14 @@
 """One client under measurement, a process of its own: ``python -m benchmarks.client ROLE ...``; prints JSON lines.
 
 Roles: ``populate DIRECTORY MEMBERS`` makes a room; ``share ADDRESS HOME`` joins it and says two things; ``send ADDRESS
-HOME COUNT`` and ``receive ADDRESS HOME COUNT`` are bots, one that says so much to the other.
+HOME COUNT PARTS`` and ``receive ADDRESS HOME COUNT PARTS`` are bots, one that says so much to the other.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -79,6 +80,19 @@ def say(**fields: object) -> None:
     print(json.dumps(fields), flush=True)
 
 
+class Began:
+    """When this process began to be measured."""
+
+    def __init__(self) -> None:
+        self._seconds, self._cpu = time.perf_counter(), time.process_time()
+
+    def say(self) -> None:
+        """What it has taken until now, and its resident memory in bytes."""
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        now, cpu = time.perf_counter() - self._seconds, time.process_time() - self._cpu
+        say(seconds=now, cpu=cpu, memory=pages * resource.getpagesize())
+
+
 async def until(true: Callable[[], object]) -> None:
     """Wait for it."""
     while not true():
@@ -123,36 +137,39 @@ async def share(address: str, home: str) -> None:
     await over
 
 
-async def send(address: str, home: str, count: str) -> None:
+async def send(address: str, home: str, count: str, parts: str) -> None:
     """Say ``count`` things to the receiver, `_WINDOW` at a time, after one that prepares the keys."""
     async with Client(address, "sender", PASSWORD, register=True, home=home) as client:
         await client.send("@receiver", "begin")
-        began, cpu, left = time.perf_counter(), time.process_time(), int(count)
+        began, left, part = Began(), int(count), int(count) // int(parts)
         while left:
-            now = min(_WINDOW, left)
+            now = min(_WINDOW, left, left % part or part)
             sends = [
                 client.send("@receiver", f"message {left - one}, as long as people write them") for one in range(now)
             ]
             await gatherResults([ensureDeferred(one) for one in sends])
             left -= now
-        say(seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
+            if left % part == 0:
+                began.say()
 
 
-async def receive(address: str, home: str, count: str) -> None:
+async def receive(address: str, home: str, count: str, parts: str) -> None:
     """Read ``count`` messages of the sender as a bot does, after one that brings the keys."""
     async with Client(address, "receiver", PASSWORD, register=True, home=home) as client:
         say(ready=True)
-        left, began, cpu = int(count) + 1, 0.0, 0.0
+        left, part, began = int(count), int(count) // int(parts), None
         async for event in client.events():
             if not isinstance(event, events.Message):
                 continue
             if event.signed != "valid":
                 raise RuntimeError(f"a message was not verified: {event}")
-            if not began:
-                began, cpu = time.perf_counter(), time.process_time()
+            if began is None:
+                began = Began()
+                continue
             left -= 1
+            if left % part == 0:
+                began.say()
             if not left:
-                say(seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
                 break
 
 

@@ -57,19 +57,25 @@ def _share(room: Path, place: Path) -> list[Row]:
         return Child("share", address, str(place / "home")).rest()
 
 
-def _talk(place: Path, messages: int) -> dict[str, Row]:
-    """What the receiver and the sender of so many messages measure."""
+def talk(place: Path, messages: int, parts: int = 1) -> dict[str, list[Row]]:
+    """What the receiver and the sender of so many messages measure, after each of ``parts``."""
     place.mkdir()
     free = {"registration": "open", "request_rate": 1e9, "request_burst": 1e9}
     with server(place / "data", **free) as address:
-        receiver = Child("receive", address, str(place / "receiver"), str(messages))
+        receiver = Child("receive", address, str(place / "receiver"), str(messages), str(parts))
         try:
             receiver.line()
-            sent = Child("send", address, str(place / "sender"), str(messages)).rest()
-            return {"sends": sent[-1], "receives": receiver.rest()[-1]}
+            sender = Child("send", address, str(place / "sender"), str(messages), str(parts))
+            received = [receiver.line() for _ in range(parts)]
+            receiver.rest()
+            return {"sends": sender.rest(), "receives": received}
         except RuntimeError:
             receiver.kill()
             raise
+
+
+def _talk(place: Path, messages: int) -> dict[str, Row]:
+    return {role: rows[-1] for role, rows in talk(place, messages).items()}
 
 
 def _room_table(rooms: dict[int, list[Row]]) -> str:
