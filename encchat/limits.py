@@ -329,6 +329,9 @@ QUERY_ROUNDS: Final = 10
 MAX_HELD: Final = 1_000
 """Opened messages that wait for their sender's next identity key; beyond that their signature counts as not valid."""
 
+MAX_PASSING: Final = 100
+"""Messages off the record that could not be opened; the first are forgotten, also should their key still come."""
+
 ROTATE_AFTER_MESSAGES: Final = 100
 """Messages under one Megolm session: what a stolen key opens ends there."""
 

@@ -3,7 +3,8 @@
 Theory of operation. Inside the encryption each message names the one its device said before it (``previous``) and the
 newest one its client had, with its seq (``after``). A receiver remembers what it heard last of each device: another
 ``previous`` than that means that something between was held back. The message at the seq of ``after`` must be the one
-that is named: else the server tells its members different orders.
+that is named: else the server tells its members different orders. What is said off the record is in no log, and whoever
+was away has missed some of it: there the message before is not asked about.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Chain:
         return found
 
     def _disagrees(self, message: StoredMessage, seq: int, ulid: str) -> bool:
-        if seq >= message.seq:
+        if 0 < message.seq <= seq:  # what is said off the record has no seq
             return True
         kept = self._ledger.at(message.conversation, seq)
         return kept is not None and kept.ulid != ulid

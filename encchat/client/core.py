@@ -365,7 +365,7 @@ class ClientCore:
         self._events.append(event)
 
     def _show_message(self, message: StoredMessage, missed: bool) -> None:
-        if message.content == "sealed" and self._privacy.hold(message, missed):
+        if message.content == "sealed" and message.seq and self._privacy.hold(message, missed):
             return
         for held, was_missed in self._privacy.told(message):
             self.show(screen.message(held, missed=was_missed))

@@ -52,18 +52,27 @@ class LoggedIn(ScreenEvent, frozen=True, kw_only=True, tag="logged_in"):
 
 
 class Sent(ScreenEvent, frozen=True, kw_only=True, tag="sent"):
-    """The server has taken this client's message."""
+    """The server has taken this client's message; ``ephemeral``: it has given it to who was there, and has no copy."""
 
     ulid: str
     conversation: str
     seq: int
+    ephemeral: bool = False
+
+
+class Unconfirmed(ScreenEvent, frozen=True, kw_only=True, tag="unconfirmed"):
+    """What was said off the record when the connection was lost: it was heard or not, and is not sent again."""
+
+    ulid: str
+    conversation: str
+    text: str
 
 
 class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
     """Somebody said something; ``time`` is ISO 8601 in UTC with milliseconds.
 
     ``encryption`` is the scheme, ``signature`` the algorithm of the sender's identity key, ``signed`` whether it holds.
-    ``missed``: it was said while this device was not connected.
+    ``missed``: it was said while this device was not connected. ``ephemeral``: off the record, so ``seq`` is 0.
     """
 
     conversation: str
@@ -78,13 +87,14 @@ class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
     signed: Signed = "absent"
     trust: Trust
     missed: bool = False
+    ephemeral: bool = False
 
 
 class Undecryptable(ScreenEvent, frozen=True, kw_only=True, tag="undecryptable"):
     """Somebody said something that cannot be read here (yet); ``/why ULID`` tells more, `Message` follows if it can.
 
     ``reason``: ``no-key``, ``replayed``, ``wrong-conversation``, ``wrong-sender``, ``broken``,
-    ``not-for-this-device``, ``session-over``, ``not-encrypted`` or ``locked``.
+    ``not-for-this-device``, ``session-over``, ``not-encrypted``, ``on-record``, ``not-stored`` or ``locked``.
     """
 
     ulid: str
@@ -172,7 +182,8 @@ class Ringing(ScreenEvent, frozen=True, kw_only=True, tag="ringing"):
 class Room(ScreenEvent, frozen=True, kw_only=True, tag="room"):
     """A room has changed: ``user`` is whom it concerns, ``by`` who did it; ``text`` is the topic.
 
-    ``time`` as `Message.time`, empty for what this client has just done; ``missed`` as there.
+    ``time`` as `Message.time`, empty for what this client has just done; ``missed`` as there. ``ephemeral``: what is
+    said in the room is off the record.
     """
 
     room: str
@@ -182,6 +193,7 @@ class Room(ScreenEvent, frozen=True, kw_only=True, tag="room"):
     text: str = ""
     time: str = ""
     missed: bool = False
+    ephemeral: bool = False
 
 
 class WhoMember(Struct, frozen=True, kw_only=True):
@@ -201,6 +213,7 @@ class Who(ScreenEvent, frozen=True, kw_only=True, tag="who"):
     scheme: str
     policy: SigningPolicy
     history: HistoryPolicy
+    ephemeral: bool = False
     open: bool
     owner: str
     topic: str

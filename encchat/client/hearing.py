@@ -41,7 +41,10 @@ class Hearing:
         match said:
             case wire.Message():
                 self._world.meet(said.sender)
-                self._mail.inbox.receive(said)
+                if said.seq:
+                    self._mail.inbox.receive(said)
+                else:
+                    self._privacy.overhear(said)
             case wire.Behind():
                 if self._privacy.fell_behind():  # keys first, then messages
                     self._mail.inbox.catch_up()

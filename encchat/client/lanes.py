@@ -55,12 +55,14 @@ _TOLD: Final = frozenset(error.code for error in (InternalError, OverloadedError
 class Pending:
     """A message that is not accepted yet; ``label`` names its command, ``done`` takes the answer.
 
-    ``scheme`` and ``signature`` are how it was sent last.
+    ``scheme`` and ``signature`` are how it was sent last. ``ephemeral``: said off the record, so that it is not kept
+    here and goes over this connection or none.
     """
 
     label: str
     message: Outgoing
     done: Done | None
+    ephemeral: bool = False
     scheme: str = "none"
     signature: Signature = "none"
     chained: bool = False

@@ -102,14 +102,18 @@ class Mail:
     def left_behind(self, unaccepted: int) -> str:
         """What becomes of ``unaccepted`` messages and lines, these here among them, if this client ends now."""
         text = f"{unaccepted} of what was typed was not accepted by the server"
-        safe = len(self._outbox) if self._ledger.store.durable else 0
+        kept = [pending for pending in self._outbox.values() if not pending.ephemeral]
+        safe = len(kept) if self._ledger.store.durable else 0
         if not safe:
             return f"{text} and is lost"
         lost = unaccepted - safe
         return f"{text}; {safe} waiting here for the next start" + (f", {lost} lost" if lost else "")
 
     def post(self, label: str, message: Outgoing, done: Done | None, *, connected: bool) -> None:
-        """Put a message into the outbox and, where there is a connection, on its way after the next `commit`."""
+        """Put a message into the outbox and, where there is a connection, on its way after the next `commit`.
+
+        `NotConnectedError` for what is said off the record where there is none.
+        """
         check_body(message.body)
         if len(self._outbox) >= MAX_OUTBOX:
             raise OverloadedError(f"{MAX_OUTBOX} messages wait to be sent already: wait for some of them")
@@ -117,9 +121,16 @@ class Mail:
         self._requests.check(wire.Send, ulid=message.ulid, conversation=message.conversation, body=message.body)
         if message.conversation != LOBBY:
             self._privacy.conversation(message.conversation)
-        pending = Pending(label, message, done)
+        ephemeral = self._privacy.rooms.is_ephemeral(message.conversation)
+        if ephemeral and not connected:
+            raise NotConnectedError(
+                f"not sent: {message.conversation} is off the record, so nothing waits here for a connection; say it"
+                " again when the connection is back"
+            )
+        pending = Pending(label, message, done, ephemeral)
         self._outbox[message.ulid] = pending
-        self._ledger.queue(message)
+        if not ephemeral:
+            self._ledger.queue(message)
         if connected:
             self.lanes.send(pending)
         else:
@@ -132,9 +143,12 @@ class Mail:
             self.lanes.send(pending)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection is gone; what was said off the record is not said again."""
         self.inbox.lost()
         self.lanes.lost()
+        for pending in [one for one in self._outbox.values() if one.ephemeral]:
+            text = "the connection was lost before it was confirmed: who was there may have heard it"
+            self._settle(pending, wire.Error(code=NotConnectedError.code, text=text))
 
     def retry(self) -> None:
         """Send again what was refused for a while."""
@@ -146,17 +160,24 @@ class Mail:
             return
         if message.ulid in self._outbox:  # else a page has told already what became of it
             if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
-                said = self._said(pending, answer.result)
-                self.inbox.accepted(said)
-                if said.content == "topic":
-                    self._show_message(said, False)
+                self._accepted(pending, answer.result)
             self._settle(pending, answer)
+
+    def _accepted(self, pending: Pending, sent: wire.Sent) -> None:
+        said = self._said(pending, sent)
+        if not pending.ephemeral:
+            self.inbox.accepted(said)
+        if (sent.seq == 0) != pending.ephemeral:
+            code, text = ("on-record", _ON_RECORD) if pending.ephemeral else ("not-stored", _NOT_STORED)
+            self._show(events.Warned(code=code, text=text.format(sent.conversation)))
+        if said.content == "topic":
+            self._show_message(said, False)
 
     def _waited(self, message: StoredMessage) -> StoredMessage | None:
         """A message of this account has come from the server; as it is kept, if it is one that waits here."""
         pending = self._outbox.get(message.ulid)
         # A ULID proves nothing: the server may show what waits here as said elsewhere, where it was never sent.
-        if pending is None or folded(pending.message.conversation) != folded(message.conversation):
+        if pending is None or pending.ephemeral or folded(pending.message.conversation) != folded(message.conversation):
             return None
         sent = wire.Sent(ulid=message.ulid, conversation=message.conversation, seq=message.seq, time=message.time)
         if pending.scheme != message.scheme:  # accepted from an earlier process, or connection
@@ -171,14 +192,18 @@ class Mail:
     def _settle(self, pending: Pending, answer: Answer) -> None:
         message, done, conversation = pending.message, pending.done, pending.message.conversation
         del self._outbox[message.ulid]
-        self._ledger.settle(message.ulid)
+        if not pending.ephemeral:
+            self._ledger.settle(message.ulid)
         if isinstance(answer, wire.Ok) and isinstance(answer.result, wire.Sent):
             conversation = answer.result.conversation
-            self._privacy.chain.said(message.conversation, message.ulid)
+            if not pending.ephemeral:
+                self._privacy.chain.said(message.conversation, message.ulid)
             self._show(screen.sent(answer.result))
         elif isinstance(answer, wire.Error):
             self.distrusted = self.distrusted or answer.code in (KeyChangedError.code, UntrustedError.code)
-            if done is None:
+            if pending.ephemeral and answer.code == NotConnectedError.code:
+                self._show(events.Unconfirmed(ulid=message.ulid, conversation=conversation, text=message.body))
+            elif done is None:
                 self._fail(answer.code, f"not sent: {answer.text}", pending.label)
         if done is not None:
             self._ledger.afterwards(lambda: done(answer))
@@ -228,5 +253,13 @@ class Mail:
         self._show(events.Found(text=text, messages=past))
 
 
+_ON_RECORD: Final = (
+    "WARNING: the server says that it has stored what was said in {}, though this room is off the record: do not trust"
+    " this server"
+)
+_NOT_STORED: Final = (
+    "WARNING: the server says that it has not stored what was said in {}: who was away does not get it; do not trust"
+    " this server"
+)
 _READ: Final = ("text", "sealed")
 """What a list of past messages shows."""

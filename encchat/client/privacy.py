@@ -7,6 +7,8 @@ arrived, `settle`, which runs before every commit, opens it in its place and sho
 may be on its way it is held back, but never until after what was said behind it. Without a machine everything encrypted
 stays shut, for the reason ``locked``; as such a store is not durable it is not acknowledged either, and comes again.
 
+What is said off the record is opened as it comes, shown, and kept nowhere (`encchat.client.passing`).
+
 Keys come through the device's inbox, messages through the logs. After a login the inbox is read first, so that what was
 missed finds its keys here: `start` tells when that is done.
 """
@@ -23,7 +25,9 @@ from attrs import define, field
 from encchat import names, wire
 from encchat.client.call_keys import CallKeys
 from encchat.client.chain import Chain
+from encchat.client.inbox import stored
 from encchat.client.ledger import Ledger
+from encchat.client.passing import Passing
 from encchat.client.requests import Answer, Done, Requests
 from encchat.client.rooms import Rooms, direct_conversation, session_conversation
 from encchat.client.store.interface import StoredMessage
@@ -70,6 +74,7 @@ class Privacy:
     chain: Chain = field(init=False)
     busy: bool = field(init=False, default=False)
     """Whether `work` has something to do."""
+    passing: Passing = field(init=False)
     _unopened: UnopenedMessages = field(init=False)
     _online: bool = field(init=False, default=False)
     _read: bool = field(init=False, default=False)
@@ -88,6 +93,7 @@ class Privacy:
     def use(self) -> None:
         """The ledger has another store now."""
         self.rooms = Rooms(self._ledger, self.user)
+        self.passing = Passing(self._open_passing, lambda message: self._show_message(message, False))
         self._unopened = UnopenedMessages(self._ledger)
         if self._ledger.store.durable:
             self._unopened.load()
@@ -242,11 +248,24 @@ class Privacy:
             return msgspec.structs.replace(message, scheme=PLAIN)
         if message.scheme == EVENT and message.kind == "room":
             return msgspec.structs.replace(message, content="event")
+        if self.rooms.is_ephemeral(message.conversation):
+            return self._shut(msgspec.structs.replace(message, body=""), "", "on-record", "", missed)
         heard = "" if message.scheme == PLAIN else self.chain.heard(message)
         try:
             return self._open(message, heard)
         except UndecryptableError as error:
             return self._shut(message, heard, error.reason, error.session, missed)
+
+    def overhear(self, said: wire.Message) -> None:
+        """Something was said off the record, by another device than this."""
+        device = "" if self.machine is None else self.machine.device
+        if self.rooms.known(said.conversation) is not None and not said.body.startswith(f"{device}."):
+            self.passing.hear(stored(said))
+
+    def _open_passing(self, message: StoredMessage) -> StoredMessage:
+        if not self.rooms.is_ephemeral(message.conversation):
+            raise UndecryptableError("not-stored")
+        return self._open(message, "")
 
     def _open(self, message: StoredMessage, heard: str) -> StoredMessage:
         if self.machine is None:
@@ -295,10 +314,15 @@ class Privacy:
     def settle(self) -> None:
         """Open what has got its key."""
         while self._arrived:
-            for row in self._unopened.of(self._arrived.pop(0)):
+            session = self._arrived.pop(0)
+            for row in self._unopened.of(session):
                 self._open_late(row)
+            self.passing.arrived(session)
         self.warn()
-        if self._held and not (self._asked or self.busy):
+        if self._asked or self.busy:
+            return
+        self.passing.give_up()
+        if self._held:
             for message, missed in list(self._held.values()):
                 self._show_message(message, missed)
 
@@ -351,7 +375,7 @@ class Privacy:
     def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
         """The message of that ULID, the latest for "", that could not be opened: its ULID, the reason, its session."""
         row = self._unopened.find(ulid)
-        return None if row is None else (row.ulid, row.reason, row.session)
+        return self.passing.find(ulid) if row is None else (row.ulid, row.reason, row.session)
 
 
 def _place(message: StoredMessage) -> tuple[str, int]:

@@ -13,6 +13,9 @@ _REASONS: Final = {
     "not-for-this-device": "it was written without knowing of this device",
     "session-over": "it was said in a session that is over, whose keys are gone so that nobody can read it any more",
     "not-encrypted": "it is not encrypted, so that anybody, the server too, could have made it",
+    "on-record": "the server has stored it, though this room is off the record: do not trust this server",
+    "not-stored": "the server says that it has not stored it, though this room is not off the record: do not trust this"
+    " server",
     "locked": "the keys kept here are locked; the password opens them at the next start",
 }
 

@@ -97,6 +97,8 @@ def _marks(event: events.Message) -> str:
         marks.append("unsigned" if event.signed == "absent" else "BAD SIGNATURE")
     if event.trust == "changed":
         marks.append("KEY CHANGED")
+    if event.ephemeral:
+        marks.append("off the record")
     return f" [{', '.join(marks)}]" if marks else ""
 
 
@@ -150,6 +152,12 @@ def _(event: events.Status, zone: tzinfo | None = None) -> Paragraph:
 @render.register
 def _(event: events.PresenceChanged, zone: tzinfo | None = None) -> Paragraph:
     return _said(f"{printable(event.user)} is {printable(event.presence)}")
+
+
+@render.register
+def _(event: events.Unconfirmed, zone: tzinfo | None = None) -> Paragraph:
+    head = f"not confirmed, not sent again: [{printable(event.conversation)}] "
+    return Paragraph(f"! {head}", tuple(printable_lines(event.text)), _MESSAGE_INDENT)
 
 
 @render.register
@@ -211,10 +219,11 @@ def _(event: events.Ringing, zone: tzinfo | None = None) -> Paragraph:
 @render.register
 def _(event: events.Room, zone: tzinfo | None = None) -> Paragraph:
     room, user, by = printable(event.room), printable(event.user), printable(event.by)
+    off = ", which is off the record" if event.ephemeral else ""
     lines = {
-        "opened": f"{user} opened {room}",
-        "invited": f"{by} invites {user} to {room}",
-        "joined": f"{user} joined {room}",
+        "opened": f"{user} opened {room}{off}",
+        "invited": f"{by} invites {user} to {room}{off}",
+        "joined": f"{user} joined {room}{off}",
         "declined": f"{user} does not come to {room}",
         "left": f"{user} left {room}",
         "expelled": f"{by} removed {user} from {room}",
@@ -240,10 +249,13 @@ def _who_title(event: events.Who) -> str:
     if event.scheme == "server-key":
         how = "encrypted with server-key, which the server could read"
     who = "everybody may join" if event.open else "by invitation"
+    if event.ephemeral:
+        return f"{printable(event.room)}: {_OFF}; {how}, {event.policy}; {who}"
     past = {"none": "nothing of before", "since-invite": "what was said since the invitation", "all": "everything"}
     return f"{printable(event.room)}: {how}, {event.policy}; {who}; new members can read {past[event.history]}"
 
 
+_OFF: Final = "off the record: kept nowhere, heard only by who is there"
 _TRUST: Final = {"verified": "verified", "pinned": "", "changed": "KEY CHANGED", "none": ""}
 
 
@@ -252,9 +264,10 @@ def _(event: events.Rooms, zone: tzinfo | None = None) -> Paragraph:
     rows = []
     for one in event.rooms:
         room, by = printable(one.room), printable(one.by)
+        policy = f"{one.policy}, off the record" if one.ephemeral else one.policy
         state = {"joined": "", "invited": f"{by} invites you: /join {room}", "open": f"open: /join {room}"}[one.state]
         members = "1 member" if one.members == 1 else f"{one.members} members"
-        rows.append((room, members, printable(one.scheme), one.policy, state))
+        rows.append((room, members, printable(one.scheme), policy, state))
     if not rows:
         return _said("no rooms: /chat NAME... opens one")
     return _said("1 room:" if len(rows) == 1 else f"{len(rows)} rooms:", *_columns(rows))

@@ -148,7 +148,7 @@ class RoomActions:
         """Somebody invites this account."""
         self._floor.meet(said.by)
         self._floor.rooms.invite(said)
-        self._show(said.room, "invited", self._floor.user, said.by, missed=missed)
+        self._show(said.room, "invited", self._floor.user, said.by, missed=missed, ephemeral=said.ephemeral)
         self._floor.notice(f"/join {said.room} joins, /decline {said.room} declines")
 
     def heard(self, message: StoredMessage, *, missed: bool = False) -> None:
@@ -191,6 +191,7 @@ class RoomActions:
             state = _state(name, result, ulid)
             self._floor.rooms.judge(self._floor.rooms.take(state))  # whose opening it is will be needed to invite
             self._show(state.room, "opened", self._floor.user, self._floor.user)
+            self._explain(state.room)
             self._go(state.room)
             for user in users:
                 self._invite(state.room, user)
@@ -199,7 +200,10 @@ class RoomActions:
         asked = wire.OpenRoom(id=0, room=name, ulid=ulid, **settings)
         statement = self._trust.opening(asked)
         self._floor.rooms.open_as(
-            ulid, Settings(asked.scheme, asked.policy, asked.history, entered=True, open=asked.open)
+            ulid,
+            Settings(
+                asked.scheme, asked.policy, asked.history, entered=True, open=asked.open, ephemeral=asked.ephemeral
+            ),
         )
         fields = settings | {"ulid": ulid, "statement": statement}
         self._change(f"/chat {name}", wire.OpenRoom, opened, refused, room=name, **fields)
@@ -237,10 +241,18 @@ class RoomActions:
 
     def _entered(self, room: str, room_id: str, result: wire.Result | None) -> None:
         state = _state(room, result, room_id)
-        self._show(state.room, "joined", self._floor.user, self._floor.user)
         self._learned(None, wire.Ok(id=0, result=state))
+        self._show(state.room, "joined", self._floor.user, self._floor.user)
+        self._explain(state.room)
         self._floor.rooms.enter(self._floor.rooms.get(state.room))
         self._go(state.room)
+
+    def _explain(self, room: str) -> None:
+        if self._floor.rooms.is_ephemeral(room):
+            self._floor.notice(
+                f"{room} is off the record: what is said there is stored nowhere, neither on the server nor here, and"
+                " whoever is away misses it"
+            )
 
     def _go(self, room: str) -> None:
         if names.folded(self._floor.conversation) != names.folded(room):
@@ -284,9 +296,8 @@ class RoomActions:
         self._floor.show(
             events.Warned(
                 code="room-altered",
-                text=f"WARNING: the server says that {state.room} is {state.scheme}, {state.policy}, with history"
-                f" {state.history} now. It was opened as {settings.scheme}, {settings.policy}, with history"
-                f" {settings.history}, and stays so here: somebody wants to read along.",
+                text=f"WARNING: the server says that {state.room} is {_settings_text(state)} now. It was opened as"
+                f" {_settings_text(settings)}, and stays so here: somebody wants to read along.",
             )
         )
 
@@ -311,9 +322,19 @@ class RoomActions:
         self._floor.notice(said)
 
     def _show(
-        self, room: str, event: events.RoomChange, user: str, by: str, *, missed: bool = False, time: str = ""
+        self,
+        room: str,
+        event: events.RoomChange,
+        user: str,
+        by: str,
+        *,
+        missed: bool = False,
+        time: str = "",
+        ephemeral: bool = False,
     ) -> None:
-        self._floor.show(events.Room(room=room, event_=event, user=user, by=by, missed=missed, time=time))
+        ephemeral = ephemeral or self._floor.rooms.is_ephemeral(room)
+        shown = events.Room(room=room, event_=event, user=user, by=by, missed=missed, time=time, ephemeral=ephemeral)
+        self._floor.show(shown)
 
     def _announce(self, message: StoredMessage, change: wire.RoomEvent, *, missed: bool) -> None:
         room = message.conversation
@@ -347,6 +368,7 @@ class RoomActions:
                 scheme=result.scheme,
                 policy=result.policy,
                 history=result.history,
+                ephemeral=result.ephemeral if room is None else room.header.ephemeral,
                 open=result.open,
                 owner=result.owner,
                 topic="" if room is None else room.header.topic,
@@ -372,7 +394,9 @@ class RoomActions:
             self._floor.notice(f"you are not in {gone} any more")
         for entry in result.rooms:
             if entry.state == "invited":
-                self.invited(wire.Invited(room=entry.room, id=entry.id, by=entry.by), missed=True)
+                self.invited(
+                    wire.Invited(room=entry.room, id=entry.id, by=entry.by, ephemeral=entry.ephemeral), missed=True
+                )
         self._learn_all([entry.room for entry in mine], then)
 
     def _learn_all(self, rooms: list[str], then: Callable[[], None]) -> None:
@@ -435,6 +459,11 @@ def _state(room: str, result: wire.Result | None, id: str = "") -> wire.RoomStat
     if not isinstance(result, wire.RoomState) or not is_it or (id and result.id != id):
         raise RequestError(f"the server's answer is not the room {room}")
     return result
+
+
+def _settings_text(settings: wire.RoomState | Settings) -> str:
+    record = "off the record" if settings.ephemeral else "on the record"
+    return f"{settings.scheme}, {settings.policy}, {record}, with history {settings.history}"
 
 
 def _open_text(room: str, open: bool) -> str:

@@ -35,9 +35,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scheme: str
     policy: wire.SigningPolicy
     history: wire.HistoryPolicy
+    ephemeral: bool = False
     open: bool = False
     owner: str = ""
     topic: str = ""
+    """Of an ephemeral room it is not kept: whoever comes back does not know it."""
 
 
 class Settings(msgspec.Struct, frozen=True, array_like=True):
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     history: wire.HistoryPolicy
     entered: bool = False
     open: bool = False
+    ephemeral: bool = False
 
 
 PARTLY: Final = -2
@@ -80,6 +83,15 @@ class Room:
         """Its name, with ``#``."""
         return self.header.name
 
+    @property
+    def id(self) -> str:
+        """What end-to-end encryption knows it by.
+
+        An ephemeral room has another one than it would have else: who is deceived about that can neither read the
+        others nor be read by them.
+        """
+        return f"room:{self.header.id}" + (":ephemeral" if self.header.ephemeral else "")
+
     def joined(self, *, surely: bool = False) -> tuple[str, ...]:
         """Who is in it, by name; not who was put there by the server alone, ``surely`` nor who may have been."""
         without = self.injected | self.unknown if surely else self.injected
@@ -96,6 +108,7 @@ class Room:
             scheme=head.scheme,
             policy=head.policy,
             history=head.history,
+            ephemeral=head.ephemeral,
             open=head.open,
             owner=head.owner,
             version=self.version,
@@ -142,8 +155,13 @@ class Rooms:
         """The room of that name, if this account is in it."""
         return self._rooms.get(names.folded(name))
 
+    def is_ephemeral(self, name: str) -> bool:
+        """Whether what is said there is off the record."""
+        room = self.known(name)
+        return room is not None and room.header.ephemeral
+
     def get(self, name: str) -> Room:
-        """The same; raise `UnknownConversationError`, which says what to do, if it is not."""
+        """The same as `known`; raise `UnknownConversationError`, which says what to do, if it is not."""
         room = self.known(name)
         if room is not None:
             return room
@@ -167,7 +185,7 @@ class Rooms:
         signed = head.policy == "signed"
         return Conversation(
             head.name,
-            f"room:{head.id}",
+            room.id,
             "room",
             head.scheme,
             members,
@@ -175,17 +193,18 @@ class Rooms:
             signed=signed,
             history=head.history,
             witnesses=room.witnesses,
+            ephemeral=head.ephemeral,
         )
 
     def of_id(self, id: str) -> Conversation | None:
         """Who is surely in it, by the conversation's id; None for what is no room this account is in."""
-        room = next((room for room in self._rooms.values() if f"room:{room.header.id}" == id), None)
+        room = next((room for room in self._rooms.values() if room.id == id), None)
         return None if room is None else self.conversation(room.name, surely=True)
 
     def doubt(self, id: str) -> None:
         """More is known of who is in the room of that conversation's id: it is judged anew."""
         for room in self._rooms.values():
-            if f"room:{room.header.id}" == id:
+            if room.id == id:
                 room.judged = -1
 
     # What the server says -------------------------------------------------------------------------
@@ -215,6 +234,15 @@ class Rooms:
         if settings is not None and not settings.entered:
             self.open_as(room.header.id, msgspec.structs.replace(settings, entered=True))
 
+    def correct(self, room: Room) -> None:
+        """The server has said that the room is ephemeral and its opening that it is not, or the other way round."""
+        told, settings = room.state(), self._settings(room.header.id)
+        if settings is not None:
+            settings = msgspec.structs.replace(settings, ephemeral=not told.ephemeral)
+            self.open_as(room.header.id, settings)
+            self._write(room, msgspec.structs.replace(room.header, ephemeral=settings.ephemeral))
+            self.altered(told, settings)
+
     def was_opened(self, room: Room) -> bool:
         """Whether everybody may join it, as people here have been told."""
         settings = self._settings(room.header.id)
@@ -237,13 +265,14 @@ class Rooms:
         """``state`` with the settings the room has had from the beginning."""
         settings = self._settings(state.id)
         if settings is None:
-            self.open_as(state.id, Settings(state.scheme, state.policy, state.history, open=state.open))
+            settings = Settings(state.scheme, state.policy, state.history, open=state.open, ephemeral=state.ephemeral)
+            self.open_as(state.id, settings)
             return state
-        kept = (settings.scheme, settings.policy, settings.history)
-        if kept == (state.scheme, state.policy, state.history):
-            return state
-        self.altered(state, settings)
-        return msgspec.structs.replace(state, scheme=settings.scheme, policy=settings.policy, history=settings.history)
+        kept = {name: getattr(settings, name) for name in ("scheme", "policy", "history", "ephemeral")}
+        settled = msgspec.structs.replace(state, **kept)
+        if settled != state:
+            self.altered(state, settings)
+        return settled
 
     def _settings(self, id: str) -> Settings | None:
         kept = self._keep.get(_SETTINGS, id)
@@ -295,7 +324,8 @@ class Rooms:
     def _write(self, room: Room, header: Header) -> None:
         if room.header != header or self._keep.get(_KIND, names.folded(header.name)) is None:
             room.header = header
-            self._keep.put(_KIND, names.folded(header.name), msgspec.json.encode(header))
+            kept = msgspec.structs.replace(header, topic="") if header.ephemeral else header
+            self._keep.put(_KIND, names.folded(header.name), msgspec.json.encode(kept))
 
 
 _SHOWN = 5
@@ -309,6 +339,7 @@ def _header(state: wire.RoomState, topic: str) -> Header:
         scheme=state.scheme,
         policy=state.policy,
         history=state.history,
+        ephemeral=state.ephemeral,
         open=state.open,
         owner=state.owner,
         topic=topic,

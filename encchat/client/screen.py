@@ -37,12 +37,13 @@ def message(said: StoredMessage, *, missed: bool = False) -> events.Message | ev
         signed=said.signed,
         trust=said.trust,
         missed=missed,
+        ephemeral=said.seq == 0,
     )
 
 
 def sent(result: wire.Sent) -> events.Sent:
     """This client's own message, accepted."""
-    return events.Sent(ulid=result.ulid, conversation=result.conversation, seq=result.seq)
+    return events.Sent(ulid=result.ulid, conversation=result.conversation, seq=result.seq, ephemeral=result.seq == 0)
 
 
 def status(result: wire.UserStatus) -> events.Status:

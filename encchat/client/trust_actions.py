@@ -42,7 +42,8 @@ class TrustActions:
         if room is None:
             return "not in it"
         deniable = ", deniable" if room.header.policy == "deniable" else ""
-        return ("encrypted" if room.header.scheme == "megolm" else room.header.scheme) + deniable
+        ephemeral = ", off the record" if room.header.ephemeral else ""
+        return ("encrypted" if room.header.scheme == "megolm" else room.header.scheme) + deniable + ephemeral
 
     def described(self, conversation: str) -> str:
         """The same behind the name of a conversation."""

@@ -56,10 +56,10 @@ class Conversation:
     """Where something is said and who is there.
 
     ``name`` as the server calls it for this account, ``id`` binds what is encrypted to it: ``direct:alice:bob``
-    (folded, sorted), ``session:ULID``, ``room:ULID``. ``members``: accounts as registered, oneself included.
-    ``version``: seq of a room's latest change of members; ``signed``: whether messages carry a signature; ``history``:
-    which part of a room's past new members are given; ``witnesses``: accounts outside whose keys are needed to know who
-    is really in it; ``ephemeral``: what is said there is kept nowhere.
+    (folded, sorted), ``session:ULID``, ``room:ULID``, ``room:ULID:ephemeral``. ``members``: accounts as registered,
+    oneself included. ``version``: seq of a room's latest change of members; ``signed``: whether messages carry a
+    signature; ``history``: which part of a room's past new members are given; ``witnesses``: accounts outside whose
+    keys are needed to know who is really in it; ``ephemeral``: what is said there is kept nowhere.
     """
 
     name: str

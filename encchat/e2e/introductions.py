@@ -18,7 +18,7 @@ from encchat.e2e.rosters import Rosters
 
 def room_of(conversation: str) -> str:
     """The room's id, from the conversation's."""
-    return conversation.removeprefix("room:")
+    return conversation.removeprefix("room:").partition(":")[0]
 
 
 def is_ready(host: Host, conversation: str) -> bool:

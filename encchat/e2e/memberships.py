@@ -113,6 +113,12 @@ def root_of(state: wire.RoomState, owner: str, is_open: bool) -> str:
     return to_base64(sha256(_opening(state, owner, is_open)).digest())
 
 
+def was_opened_so(state: wire.RoomState, root: str) -> bool:
+    """Whether ``root`` is of an opening with the settings of ``state``, by a member who is still in the room."""
+    openers = (member.user for member in state.members if (signed := parse(member.statement)) and not signed.root)
+    return any(root_of(state, user, is_open) == root for user in openers for is_open in (False, True))
+
+
 def _opening(state: wire.RoomState, owner: str, is_open: bool) -> bytes:
     settings = (state.scheme, state.policy, state.history)
     return statements.opening(state.room, state.id, owner, *settings, is_open, state.ephemeral)

@@ -165,6 +165,11 @@ class Rosters:
             return False
         return self._holds(row, state, member)
 
+    def is_other_kind(self, state: wire.RoomState) -> bool:
+        """Whether it was opened ephemeral and ``state`` says that it is not, or the other way round."""
+        root, other = self.root(state.id), msgspec.structs.replace(state, ephemeral=not state.ephemeral)
+        return bool(root) and memberships.was_opened_so(other, root)
+
     def root(self, room_id: str) -> str:
         """The room's root; empty as long as it has not been found."""
         return self._kept(room_id).root

@@ -520,7 +520,8 @@ class Refusals(SynchronousTestCase):
         for line, words in (
             ("/chat", "NAME is missing: /chat [#ROOM] NAME..."),
             ("/chat alice", "alice is you"),
-            ("/chat bob --secret", "there is no --secret, there are --deniable, --scheme, --history, --open"),
+            ("/chat bob --secret", "there is no --secret, there are --ephemeral, --deniable, --scheme, --history,"),
+            ("/chat bob --ephemeral --history all", "with --ephemeral there is no --history to give"),
             ("/chat bob --history", "--history takes none or since-invite or all"),
             ("/chat bob --history some", "some is none of them, there are none, since-invite, all"),
             ("/chat bob --scheme", "--scheme takes a word"),

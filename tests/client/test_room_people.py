@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from encchat.client import events
-from tests.client.people import PeopleTestCase, Person
+from tests.client.garden import GardenTestCase
 
 
-class RoomsOfPeople(PeopleTestCase):
+class RoomsOfPeople(GardenTestCase):
     """Alice, Bob and Carol."""
-
-    async def room(self, options: str = "") -> tuple[Any, ...]:
-        """All three of them are in ``#garden``."""
-        alice, bob, carol = await self.people("alice", "bob", "carol")
-        alice.type(f"/chat #garden bob carol {options}")
-        for guest in (bob, carol):
-            await guest.sees(events.Room, event_="invited", user=guest.name)
-            guest.type("/join")
-            await alice.sees(events.Room, event_="joined", user=guest.name)
-            await guest.until(lambda guest=guest: guest.core.conversation == "#garden")
-        await bob.sees(events.Room, event_="joined", user="carol")
-        for person in (alice, bob, carol):
-            await person.settled()
-        return alice, bob, carol
-
-    async def say(self, speaker: Person, text: str, *readers: Person) -> events.Message:
-        """What the first of ``readers`` sees of it; all of them read it."""
-        speaker.type(text)
-        said = [await reader.reads(text) for reader in readers]
-        return said[0]
 
     async def test_all_members_read_what_each_of_them_says(self) -> None:
         """Encrypted, signed, without marks; the server sees none of it."""

@@ -149,7 +149,13 @@ class Lies(SynchronousTestCase):
 
     def test_a_room_is_what_its_owner_opened(self) -> None:
         """A server that says another scheme, policy or history has no owner to show for it."""
-        for lie in ({"scheme": "server-key"}, {"policy": "deniable"}, {"history": "all"}, {"room": "#coffee"}):
+        for lie in (
+            {"scheme": "server-key"},
+            {"policy": "deniable"},
+            {"history": "all"},
+            {"ephemeral": True},
+            {"room": "#coffee"},
+        ):
             self.assertEqual(self.injected(**lie), ("alice bob", "", ""), lie)
             verdict = verified_members(room(**lie), "carol", keys, root=ROOT)
             self.assertEqual(sorted_out(verdict), ("", "", "alice"), lie)

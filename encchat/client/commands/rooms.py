@@ -10,16 +10,26 @@ from encchat.client.commands.table import Command
 from encchat.errors import UsageError
 
 _CHAT: Final = (
-    "/chat [#ROOM] NAME... [--deniable] [--scheme megolm|server-key] [--history none|since-invite|all] [--open]"
+    "/chat [#ROOM] NAME... [--ephemeral] [--deniable] [--scheme megolm|server-key] [--history none|since-invite|all]"
+    " [--open]"
 )
 _HISTORIES: Final = ("none", "since-invite", "all")
+_OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
+    "--ephemeral": (),
+    "--deniable": (),
+    "--scheme": None,
+    "--history": _HISTORIES,
+    "--open": (),
+}
 _ON: Final = ("on", "off")
 
 
 def _chat(actor: Actor, arguments: str) -> None:
     room, rest = room_first(arguments, _CHAT)
     words = rest.split()
-    given = options(words, {"--deniable": (), "--scheme": None, "--history": _HISTORIES, "--open": ()}, _CHAT)
+    given = options(words, _OPTIONS, _CHAT)
+    if "--ephemeral" in given and given.get("--history", "none") != "none":
+        raise UsageError("what is said off the record is kept nowhere: with --ephemeral there is no --history to give")
     if not room and words and words[0].startswith("#"):
         room, _ = room_first(words.pop(0), _CHAT)
     users = accounts(words, actor.user, _CHAT)
@@ -31,6 +41,7 @@ def _chat(actor: Actor, arguments: str) -> None:
         scheme=given.get("--scheme", "megolm"),
         policy="deniable" if "--deniable" in given else "signed",
         history=given.get("--history", "none"),
+        ephemeral="--ephemeral" in given,
         open="--open" in given,
     )
 
