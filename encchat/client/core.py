@@ -44,6 +44,7 @@ from encchat import wire
 from encchat.client import events, screen
 from encchat.client.answers import Answers
 from encchat.client.arrival import Arrival
+from encchat.client.aside import Workshop
 from encchat.client.classic import from_classic
 from encchat.client.commands import Suggestion, complete
 from encchat.client.files import Files, NoFiles
@@ -99,6 +100,8 @@ class ClientCore:
     _question: Question | None = field(init=False, default=None)
     _events: list[events.ScreenEvent] = field(init=False, factory=list)
     new_ulid: UlidMaker = field(init=False)
+    workshop: Workshop = field(init=False)
+    """Whose ``aside`` the shell may set."""
     room_actions: RoomActions = field(init=False)
     trust_actions: TrustActions = field(init=False)
     _world: World = field(init=False)
@@ -124,7 +127,10 @@ class ClientCore:
         granted = partial(self._arrival.fetch_commands, lambda: None)
         self._answers = Answers(requests, ahead, world, fail, granted, go_on)
         clock, random, ulid, tell = self._clock, self.random, self.new_ulid, self.trust_actions.tell
-        self._privacy = privacy = Privacy(ledger, requests, clock, random, ulid, tell, show_message, self._schemes)
+        self.workshop = Workshop(self._act)
+        self._privacy = privacy = Privacy(
+            ledger, requests, clock, random, ulid, tell, show_message, self._schemes, self.workshop
+        )
         self._mail = Mail(ledger, requests, privacy, self.show, show_message, fail, self._settled)
         self._hearing = Hearing(requests, ahead, world, self._mail, privacy, self.room_actions, fail, go_on)
 
@@ -194,7 +200,8 @@ class ClientCore:
     @property
     def idle(self) -> bool:
         """Whether nothing waits: no line typed ahead, no message unaccepted, no request unanswered, all keys there."""
-        return not (self._ahead or self._mail.unaccepted or self._requests or self._privacy.starting)
+        waits = self._ahead or self._mail.unaccepted or self._requests or self._privacy.starting
+        return not (waits or self.workshop.making)
 
     @property
     def busy(self) -> bool:
@@ -203,8 +210,7 @@ class ClientCore:
 
     def work(self) -> None:
         """Do a slice of what is left to do, at most some 50 ms."""
-        self._guarded(self._work)
-        self._leave_if_idle()
+        self._act(self._work)
 
     @property
     def keyless(self) -> bool:
@@ -478,7 +484,10 @@ class ClientCore:
         except MalformedRequestError as error:
             self.show_error(error.code, error.text)
             return
-        self._guarded(lambda: self._hearing.take(said))
+        self._act(lambda: self._hearing.take(said))
+
+    def _act(self, act: Callable[[], None]) -> None:
+        self._guarded(act)
         self._leave_if_idle()
 
     def _guarded(self, act: Callable[[], None]) -> None:

@@ -56,7 +56,7 @@ class Privacy:
     """See the module's theory of operation.
 
     ``tell_others`` shows what the machine tells, ``show_message`` a message that was opened late,
-    ``schemes`` makes new ones for a machine.
+    ``schemes`` makes new ones for a machine, ``aside`` what takes long.
     """
 
     _ledger: Ledger
@@ -67,6 +67,7 @@ class Privacy:
     _tell_others: Callable[[e2e.Effect], None]
     _show_message: Shows
     _schemes: Callable[[], Iterable[e2e.Scheme]]
+    _aside: e2e.Aside
     user: str = field(init=False, default="")
     calls: CallKeys = field(init=False)
     machine: Machine | None = field(init=False, default=None)
@@ -107,6 +108,7 @@ class Privacy:
                 self._ulid,
                 self._schemes(),
                 self._look_up,
+                self._aside,
             )
 
     def _hold_again(self) -> None:

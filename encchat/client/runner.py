@@ -12,6 +12,7 @@ from attrs import define, evolve, field, frozen
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 
 from encchat import wire
 from encchat.client.connection import ClientConnection, Server, open_connection
@@ -22,6 +23,7 @@ from encchat.client.keeping import Keeper
 from encchat.client.login import Credentials, log_in
 from encchat.client.store import Store
 from encchat.client.store.keyring import Keyring, NoKeyring
+from encchat.e2e.interfaces import T
 from encchat.errors import (
     CannotConnectError,
     ChannelError,
@@ -104,6 +106,7 @@ class Runner:
 
     def __attrs_post_init__(self) -> None:
         self._keeper = Keeper(self._home, self._keyring, self._unlock, self._core.notice)
+        self._core.workshop.aside = self._aside
 
     def run(self) -> Deferred[None]:
         """Start; to be called once."""
@@ -141,6 +144,16 @@ class Runner:
             self._look_timer = self._reactor.callLater(LOOK_SECONDS, self._look)
         if self._core.keyless and self._keys_timer is None:
             self._keys_timer = self._reactor.callLater(KEYS_AGAIN_SECONDS, self._look_again)
+
+    def _aside(self, make: Callable[[], T], done: Callable[[T], None]) -> None:
+        """In a thread: lines, typing and what is shown go on meanwhile."""
+
+        def made(thing: T) -> None:
+            if self._running is not None and not self._running.called:
+                done(thing)
+                self.pump()
+
+        deferToThreadPool(self._reactor, self._reactor.getThreadPool(), make).addCallback(made)
 
     def _work(self) -> None:
         """A slice of what the core has left to do; lines and typing come between two of them."""

@@ -106,8 +106,12 @@ class IdentityKey:
     ) -> tuple[IdentityKey, wire.Identity]:
         """The account's next key, and what is published of it, signed by this one."""
         key = IdentityKey.make(algorithm, random, self.number + 1)
+        return key, self.followed_by(user, key)
+
+    def followed_by(self, user: str, key: IdentityKey) -> wire.Identity:
+        """What is published of ``key``, the account's next one, signed by this one."""
         signature = self.sign(statements.identity_change(user, self.public, key.public))
-        return key, msgspec.structs.replace(key.public, signature=signature)
+        return msgspec.structs.replace(key.public, signature=signature)
 
     def export(self) -> bytes:
         """The private part as bytes, to be sealed before they go anywhere."""

@@ -8,7 +8,7 @@ envelope and back; it gets everything it needs from its `Host`, which is the mac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
 from msgspec import Struct
@@ -26,6 +26,7 @@ Trust = Literal["verified", "pinned", "changed"]
 Policy = Literal["first-use", "verified-only", "always"]
 Step = Literal["ready", "more", "waiting"]
 Done = Callable[[EncchatError | None], None]
+T = TypeVar("T")
 Answered = Callable[["wire.Ok | wire.Error"], None]
 
 
@@ -48,6 +49,17 @@ class Ask(Protocol):
 
     def __call__(self, kind: type[wire.Request], done: Answered, **fields: Any) -> None:
         """Ask now; ``fields`` are those of the request but ``id``."""
+
+
+class Aside(Protocol):
+    """Makes something that takes long where nobody waits for it; ``done`` gets it, later or at once."""
+
+    def __call__(self, make: Callable[[], T], done: Callable[[T], None]) -> None: ...
+
+
+def at_once(make: Callable[[], T], done: Callable[[T], None]) -> None:
+    """`Aside` where everybody waits."""
+    done(make())
 
 
 # What is talked about --------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from encchat.e2e.devices import DeviceLists
 from encchat.e2e.host import LookUp, MachineHost, nothing
 from encchat.e2e.identity import IdentityKey
 from encchat.e2e.interfaces import (
+    Aside,
     Ask,
     Content,
     Conversation,
@@ -37,6 +38,7 @@ from encchat.e2e.interfaces import (
     Step,
     Tell,
     Trust,
+    at_once,
 )
 from encchat.e2e.login import Login
 from encchat.e2e.megolm import Megolm
@@ -79,6 +81,7 @@ class Machine:
         ulid: Callable[[], str],
         schemes: Iterable[Scheme] | None = None,
         look_up: LookUp = _unknown,
+        aside: Aside = at_once,
     ) -> None:
         self.keep, self.clock = keep, clock
         self._schemes = {each.name: each for each in (default_schemes() if schemes is None else schemes)}
@@ -117,7 +120,7 @@ class Machine:
         megolm = self._schemes.get(MEGOLM)
         self._past = past = Past(host, megolm if isinstance(megolm, Megolm) else None)
         self._people = People(
-            ask, tell, clock, random, ulid, own, lists, self._trust, self._login, host.send_to, past.bring_back
+            ask, tell, clock, random, ulid, own, lists, self._trust, self._login, host.send_to, past.bring_back, aside
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from base64 import b32encode
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
@@ -23,7 +24,7 @@ from encchat.e2e.identity import IdentityKey, same_key
 from encchat.e2e.interfaces import Keep
 from encchat.e2e.recovery import ENTROPY_BYTES, Backup
 from encchat.e2e.trust import TrustStore
-from encchat.errors import IdentityMissingError, RecoveryError
+from encchat.errors import IdentityMissingError, RecoveryError, UsageError
 
 _KIND: Final = "identity"
 _PRIVATE: Final = "private"
@@ -124,11 +125,17 @@ class Own:
         return chain[len(published) :] if same else ()
 
     # A key that follows --------------------------------------------------------------------------
-    def propose(self, algorithm: wire.Algorithm) -> tuple[IdentityKey, wire.Identity]:
-        """Make the key that is to follow, and what is published of it."""
-        key, public = self.required.successor(self.user, algorithm, self._random)
+    def next_key(self, algorithm: wire.Algorithm) -> Callable[[], IdentityKey]:
+        """What makes the key that is to follow, wherever that is done; `propose` it then."""
+        return partial(IdentityKey.make, algorithm, self._random, self.required.number + 1)
+
+    def propose(self, key: IdentityKey) -> wire.Identity:
+        """Keep the key that is to follow; returns what is published of it."""
+        if key.number != self.required.number + 1:
+            raise UsageError("another identity key has come into force meanwhile: try again")
+        public = self.required.followed_by(self.user, key)
         self._keep.put(_KIND, _NEXT, msgspec.msgpack.encode(_Next(key.export(), public)))
-        return key, public
+        return public
 
     def promote(self, published: Sequence[wire.Identity]) -> bool:
         """Put the proposed key in force if it is what is published last; whether it was."""

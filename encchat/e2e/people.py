@@ -13,7 +13,7 @@ from encchat.e2e import identity as identities
 from encchat.e2e import safety, statements
 from encchat.e2e.devices import DeviceLists
 from encchat.e2e.identity import IdentityKey
-from encchat.e2e.interfaces import Ask, Conversation, Device, Policy, Tell, Verification, Warned
+from encchat.e2e.interfaces import Aside, Ask, Conversation, Device, Policy, Tell, Verification, Warned
 from encchat.e2e.login import Login
 from encchat.e2e.own import Own, approval, secret_of
 from encchat.e2e.recovery import Backup
@@ -34,7 +34,10 @@ Letters = Callable[[Conversation, Sequence[Device], str, bytes], None]
 
 @define(eq=False)
 class People:
-    """``send`` reaches devices for a parcel of a kind; ``restore`` brings keys of the past from a backup."""
+    """``send`` reaches devices for a parcel of a kind; ``restore`` brings keys of the past from a backup.
+
+    ``aside`` makes keys, which takes long for some kinds.
+    """
 
     _ask: Ask
     _tell: Tell
@@ -47,6 +50,7 @@ class People:
     _login: Login
     _send: Letters
     _restore: Callable[[Backup], None]
+    _aside: Aside
     _verifications: Verifications = field(init=False)
     _numbered: dict[str, wire.Identity] = field(init=False, factory=dict)
     """By folded name the key whose safety number was shown last."""
@@ -153,7 +157,14 @@ class People:
         chosen = next((each for each in get_args(wire.Algorithm) if each == algorithm), None)
         if chosen is None:
             raise UsageError(f"there is no kind of identity key {algorithm}: ed25519, rsa, dsa")
-        key, public = self._own.propose(chosen)
+        self._aside(self._own.next_key(chosen), self._propose)
+
+    def _propose(self, key: IdentityKey) -> None:
+        try:
+            public = self._own.propose(key)
+        except EncchatError as error:  # much may have come while it was made
+            self._tell(Warned("identity-refused", _NO_NEW.format(error.text)))
+            return
         self._lists.ensure(f"@{self._own.user}", [self._own.user], partial(self._sign_with, key, public))
 
     def _sign_with(self, key: IdentityKey, public: wire.Identity, error: EncchatError | None) -> None:
@@ -185,7 +196,7 @@ class People:
     def _refused(self, error: EncchatError) -> None:
         self._own.drop_proposed()
         self._login.put_backup()
-        self._tell(Warned("identity-refused", f"there is no new identity key: {error.text}"))
+        self._tell(Warned("identity-refused", _NO_NEW.format(error.text)))
 
     # The key on other devices --------------------------------------------------------------------
     def approve(self, code: str) -> None:
@@ -260,3 +271,6 @@ class People:
         self._login.upload()
         shown = identities.fingerprint(self._own.required.public)
         self._tell(Warned("vouched", f"{how}: {shown}; it is the same on your other devices (/fingerprint)"))
+
+
+_NO_NEW: Final = "there is no new identity key: {}"
