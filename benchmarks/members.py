@@ -130,6 +130,10 @@ class EncchatMember:
         fields = {"room": self.to_room(room), "ulid": self.ulid(), "open": True}
         return self.request(wire.OpenRoom, ephemeral=self.ephemeral, **fields)
 
+    def request_to_leave(self, room: str) -> bytes:
+        """The same."""
+        return self.request(wire.Leave, room=self.to_room(room), ulid=self.ulid())
+
     def ulid(self) -> str:
         """One that nobody else uses."""
         return f"7{self.number:013d}{self._last:012d}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,20 +31,24 @@ def running(directory: Path, **settings: object) -> Iterator[tuple[int, int]]:
     config.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
     arguments = ["-n", "--pidfile=", "encchat", f"--data-dir={directory}", "--port=0", "--log-format=json"]
     command = [sys.executable, "-c", _TWISTD, *arguments, f"--config={config}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)  # noqa: S603 - this program
+    log = directory.with_suffix(".log")
+    with open(log, "w") as output:  # a pipe that nobody reads would fill up and hold the server
+        process = subprocess.Popen(command, stdout=output, cwd=ROOT)  # noqa: S603 - this program
     try:
-        yield process.pid, _port(process)
+        yield process.pid, _port(process, log)
     finally:
         process.terminate()
-        process.communicate()
+        process.wait()
 
 
-def _port(process: subprocess.Popen[str]) -> int:
-    for line in process.stdout or ():
-        said = json.loads(line) if line.startswith("{") else {}
-        if said.get("event") == "listening":
-            return int(said["port"])
-    raise RuntimeError("the server has not started")
+def _port(process: subprocess.Popen[bytes], log: Path) -> int:
+    while process.poll() is None:
+        for line in log.read_text().splitlines(keepends=True):
+            said = json.loads(line) if line.startswith("{") and line.endswith("\n") else {}
+            if said.get("event") == "listening":
+                return int(said["port"])
+        time.sleep(0.02)
+    raise RuntimeError(f"the server has not started: {log.read_text()[-500:]}")
 
 
 class Child:

@@ -39,7 +39,11 @@ class Group:
     _turns: cycle[tuple[Member, str]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._turns = cycle(self.says)
+        self.talk_in(self.says)
+
+    def talk_in(self, says: Sequence[tuple[Member, str]]) -> None:
+        """Other senders or places from now on."""
+        self.says, self._turns = says, cycle(says)
 
     def due(self, window: int) -> dict[tuple[Member, str], int]:
         """How many messages each may say now."""
@@ -72,16 +76,29 @@ class Traffic:
                 self._by_number[member.socket.fileno()] = member, group
                 self._epoll.register(member.socket.fileno(), _EVENTS)
 
+    def leave(self) -> None:
+        """Look after them no more, and leave their connections as they are."""
+        self._epoll.close()
+
     def close(self) -> None:
         """Hang up."""
-        self._epoll.close()
+        self.leave()
         for member, _ in self._by_number.values():
             member.socket.close()
 
-    def settle(self) -> None:
-        """Take what is left of before, and forget it."""
+    def quiet(self) -> None:
+        """Take what comes until nothing does."""
         while self.poll(_QUIET_SECONDS):
             pass
+
+    def pass_over(self) -> None:
+        """Take what has come for what was to come: it was not all said in the talk."""
+        for group in self.groups:
+            group.heard = group.sent * group.fan
+
+    def settle(self) -> None:
+        """The same, and forget it."""
+        self.quiet()
         for group in self.groups:
             group.sent = group.heard = group.answers = 0
 

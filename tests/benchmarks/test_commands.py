@@ -14,7 +14,8 @@ class BenchmarkCommandTests(SynchronousTestCase):
 
     def run_quickly(self, command: str, expected: int) -> list[list[str]]:
         """The rows of its tables, of which so many are expected; there is a place for them in the page."""
-        done = benchmark(command, "--quick", "--only", "encchat")
+        only = [] if command in ("growth", "two") else ["--only", "encchat"]
+        done = benchmark(command, "--quick", *only)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = rows(done.stdout)
         self.assertEqual(len(found), expected, done.stdout)
@@ -36,3 +37,15 @@ class BenchmarkCommandTests(SynchronousTestCase):
         """Log-ins by device key, and talk while others log in by password."""
         for cells in self.run_quickly("logins", 3):
             self.assertRegex(cells[1], NUMBER)
+
+    def test_growth(self) -> None:
+        """Talk in rooms of several sizes and in several numbers of rooms, and who comes and goes."""
+        for cells in self.run_quickly("growth", 4):
+            for cell in cells[1:]:
+                self.assertRegex(cell, NUMBER)
+
+    def test_two(self) -> None:
+        """One server on one core and on two, and two servers."""
+        for cells in self.run_quickly("two", 3):
+            for cell in cells[2:]:
+                self.assertRegex(cell, NUMBER)
