@@ -8,7 +8,7 @@ not: they are asked for after each login.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -63,11 +63,13 @@ PARTLY: Final = -2
 
 @define(eq=False)
 class Room:
-    """One room this account is in; ``members`` by folded name, the invited included."""
+    """One room this account is in."""
 
     header: Header
     version: int = 0
-    members: dict[str, wire.Member] = field(factory=dict)
+    _members: dict[str, wire.Member] = field(init=False, factory=dict)
+    _joined: dict[bool, tuple[frozenset[str], tuple[str, ...]]] = field(init=False, factory=dict)
+    """What `joined` has found, and without whom: every message asks. Who changes `_members` clears it."""
     injected: frozenset[str] = frozenset()
     """Folded names of those who are in it by the server's word alone: nothing is encrypted for them."""
     unknown: frozenset[str] = frozenset()
@@ -84,6 +86,11 @@ class Room:
         return self.header.name
 
     @property
+    def members(self) -> Mapping[str, wire.Member]:
+        """By folded name, the invited included."""
+        return self._members
+
+    @property
     def id(self) -> str:
         """What end-to-end encryption knows it by.
 
@@ -95,9 +102,27 @@ class Room:
     def joined(self, *, surely: bool = False) -> tuple[str, ...]:
         """Who is in it, by name; not who was put there by the server alone, ``surely`` nor who may have been."""
         without = self.injected | self.unknown if surely else self.injected
-        there = (member for name, member in self.members.items() if name not in without)
-        found = (member.user for member in there if member.state == "joined")
-        return tuple(sorted(found, key=names.folded))
+        known = self._joined.get(surely)
+        if known is None or known[0] != without:
+            there = (member for name, member in self._members.items() if name not in without)
+            found = (member.user for member in there if member.state == "joined")
+            known = self._joined[surely] = without, tuple(sorted(found, key=names.folded))
+        return known[1]
+
+    def put(self, *members: wire.Member) -> None:
+        """They are in it, or invited."""
+        self._joined.clear()
+        self._members.update((names.folded(member.user), member) for member in members)
+
+    def remove(self, user: str) -> None:
+        """Neither any more."""
+        self._joined.clear()
+        self._members.pop(names.folded(user), None)
+
+    def empty(self) -> None:
+        """Who is in it is told anew."""
+        self._joined.clear()
+        self._members.clear()
 
     def state(self) -> wire.RoomState:
         """All of it as the server tells it."""
@@ -216,10 +241,10 @@ class Rooms:
         if room is None or room.header.id != state.id:
             room = self._rooms[key] = Room(_header(state, topic))
         if first:
-            room.members.clear()
+            room.empty()
         room.judged = -1
         room.version = max(room.version, state.version)
-        room.members |= {names.folded(member.user): member for member in state.members}
+        room.put(*state.members)
         self._invitations.pop(key, None)
         self._write(room, _header(state, topic))
         return room
@@ -347,7 +372,7 @@ def _header(state: wire.RoomState, topic: str) -> Header:
 
 
 def _apply(room: Room, seq: int, change: wire.RoomEvent) -> None:
-    key, now = names.folded(change.user), room.member(change.user)
+    now = room.member(change.user)
     match change.event:
         case "invited" | "joined":
             state: wire.MemberState = "joined" if change.event == "joined" else "invited"
@@ -355,15 +380,13 @@ def _apply(room: Room, seq: int, change: wire.RoomEvent) -> None:
             role = "member" if now is None else now.role
             invitation = now.statement if now is not None and change.event == "joined" else ""
             statement = invitation or change.statement
-            room.members[key] = wire.Member(
-                user=change.user, role=role, state=state, by=by, since=seq, statement=statement
-            )
+            room.put(wire.Member(user=change.user, role=role, state=state, by=by, since=seq, statement=statement))
             room.version = seq
         case "declined" | "left" | "expelled":
-            room.members.pop(key, None)
+            room.remove(change.user)
             room.version = seq
         case "role" if now is not None:
-            room.members[key] = msgspec.structs.replace(now, role=change.role)
+            room.put(msgspec.structs.replace(now, role=change.role))
         case _:
             pass
 

@@ -72,6 +72,32 @@ class View(SynchronousTestCase):
         )
         self.assertEqual((("alice", "Bob"), 2, True), (there.members, there.version, there.signed))
 
+    def test_who_is_in_a_room_is_known_anew_with_every_change(self) -> None:
+        """Whoever comes, goes, is told of later, or is found to have been put there, though nobody looks in between."""
+        rooms = Table().rooms
+        room = rooms.take(state())
+
+        def there(*members: str, surely: tuple[str, ...] | None = None) -> None:
+            self.assertEqual(rooms.conversation("#garden").members, members)
+            known = rooms.conversation("#garden", surely=True)
+            self.assertEqual(known.members, members if surely is None else surely)
+
+        there("alice", "bob")
+        rooms.take(state(members=[member("carol"), member("dave", state="invited")]), first=False)
+        there("alice", "bob", "carol")
+        rooms.apply("#garden", 3, change("joined", "dave"))
+        there("alice", "bob", "carol", "dave")
+        rooms.apply("#garden", 4, change("left", "bob"))
+        there("alice", "carol", "dave")
+        room.unknown = frozenset({"dave"})
+        there("alice", "carol", "dave", surely=("alice", "carol"))
+        room.injected = frozenset({"carol"})
+        there("alice", "dave", surely=("alice",))
+        room.injected, room.unknown = frozenset(), frozenset()
+        there("alice", "carol", "dave")
+        rooms.take(state())
+        there("alice", "bob")
+
     def test_a_room_is_found_by_the_id_of_its_conversation(self) -> None:
         """As end-to-end encryption names it."""
         rooms = Table().rooms
