@@ -1,6 +1,6 @@
 """The one thread that writes: it commits whatever gathered while its previous commit ran.
 
-Theory of operation. `submit` puts a job in the list; the thread takes the whole list, runs it in one
+Theory of operation. `submit` puts the jobs of a turn into the queue; the thread takes all that is there, runs it in one
 transaction (`encchat.server.store.jobs`), and hands the answers to the reactor once the commit has returned. There
 is no timer: an idle writer begins at once, a busy one takes more at a time.
 """
@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 
 from attrs import define, field
 
@@ -24,9 +25,8 @@ class Writer:
     _connection: sqlite3.Connection
     _in_reactor: Callable[[Answer], object]
     _committer: Committer = field(init=False)
-    _jobs: list[Job] = field(factory=list, init=False)
+    _turns: SimpleQueue[Sequence[Job]] = field(factory=SimpleQueue, init=False)
     _answers: deque[Answer] = field(factory=deque, init=False)
-    _ready: threading.Condition = field(factory=threading.Condition, init=False)
     _closed: Answer | None = field(default=None, init=False)
     _thread: threading.Thread = field(init=False)
 
@@ -45,20 +45,18 @@ class Writer:
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Have the jobs done."""
-        with self._ready:
-            self._jobs.extend(jobs)
-            self._ready.notify()
+        self._turns.put(jobs)
 
     def close(self, closed: Answer) -> None:
         """Finish all jobs, close the connection, then call ``closed`` in the reactor."""
-        with self._ready:
-            self._closed = closed
-            self._ready.notify()
+        self._closed = closed
+        self._turns.put([])
 
     def _run(self) -> None:
-        while batch := self._take():
-            self._answers.extend(self._committer.done(batch))
-            self._in_reactor(self._deliver)
+        while not self._closed or not self._turns.empty():
+            if batch := self._take():
+                self._answers.extend(self._committer.done(batch))
+                self._in_reactor(self._deliver)
         self._connection.close()
         self._in_reactor(self._ended)
 
@@ -68,9 +66,9 @@ class Writer:
             self._closed()
 
     def _take(self) -> list[Job]:
-        with self._ready:
-            self._ready.wait_for(lambda: self._jobs or self._closed)
-            batch, self._jobs = self._jobs, []
+        batch = [*self._turns.get()]
+        while not self._turns.empty():
+            batch += self._turns.get()
         return batch
 
     def _deliver(self) -> None:
