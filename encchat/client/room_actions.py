@@ -177,7 +177,7 @@ class RoomActions:
     def topic_set(self, conversation: str, user: str, topic: str, *, missed: bool = False) -> None:
         """A member has said what the room is about."""
         self._floor.rooms.set_topic(conversation, topic)
-        self._floor.show(events.Room(room=conversation, event_="topic", user=user, by=user, text=topic, missed=missed))
+        self._show(conversation, "topic", user, user, text=topic, missed=missed)
 
     # Opening and inviting -------------------------------------------------------------------------
     def _open(self, name: str, users: list[str], settings: dict[str, Any], tries: int) -> None:
@@ -328,13 +328,17 @@ class RoomActions:
         user: str,
         by: str,
         *,
+        text: str = "",
         missed: bool = False,
         time: str = "",
         ephemeral: bool = False,
     ) -> None:
         ephemeral = ephemeral or self._floor.rooms.is_ephemeral(room)
-        shown = events.Room(room=room, event_=event, user=user, by=by, missed=missed, time=time, ephemeral=ephemeral)
-        self._floor.show(shown)
+        self._floor.show(
+            events.Room(
+                room=room, event_=event, user=user, by=by, text=text, missed=missed, time=time, ephemeral=ephemeral
+            )
+        )
 
     def _announce(self, message: StoredMessage, change: wire.RoomEvent, *, missed: bool) -> None:
         room = message.conversation

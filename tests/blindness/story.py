@@ -33,6 +33,7 @@ class Story(Company):
             self._newcomer,
             self._expelled,
             self._deniable,
+            self._ephemeral,
             self._teaching,
             self._verification,
             self._past,
@@ -118,6 +119,15 @@ class Story(Company):
         text = await self.says("deniable message", self.ann)
         message = await self.bob.wait_for("message", text=text)
         self.test.assertEqual(message["signature"], "none")
+
+    async def _ephemeral(self) -> None:
+        """Off the record: of this not even the envelopes are where the server is."""
+        await self.opens("#attic", "--ephemeral", self.bob)
+        await self.says("message off the record", self.ann, self.bob)
+        topic = self.text("topic off the record")
+        self.ann.type(f"/topic {topic}")
+        heard = await self.bob.wait_for("topic", type="room", room="#attic")
+        self.test.assertEqual((heard["text"], heard["ephemeral"]), (topic, True))
 
     async def _teaching(self) -> None:
         await self.opens("#lesson", f"--scheme {TEACHING}", self.bob)
