@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from encchat.errors import StoreError
 from encchat.limits import MAX_STORE_BACKLOG
+from encchat.net.outbox import TurnEnd
 from encchat.server.model import NewMessage, Stored
 from encchat.server.store import database
 from encchat.server.store.database import connect
@@ -48,7 +49,8 @@ class SqliteStore(SqlStore):
         self._reader: sqlite3.Connection | None = None
         self._pool = ThreadPool(1, 1, name="encchat store reader")
         self._copier = ThreadPool(0, 1, name="encchat store copier")
-        self._turn: list[Job] = []
+        self._turn = TurnEnd(reactor)
+        self._jobs: list[Job] = []
         self._free = backlog
 
     # Opening and closing
@@ -102,12 +104,12 @@ class SqliteStore(SqlStore):
         if self._writer is None:
             self._soon(job.refusal(self._not_open()))
             return
-        if not self._turn:
-            self._soon(self._hand_over)
-        self._turn.append(job)
+        if not self._jobs:
+            self._turn.call(self._hand_over)
+        self._jobs.append(job)
 
     def _hand_over(self) -> None:
-        jobs, self._turn = self._turn, []
+        jobs, self._jobs = self._jobs, []
         if self._writer is not None and jobs:
             self._writer.submit(jobs)
 
