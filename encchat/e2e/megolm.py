@@ -48,8 +48,8 @@ class Megolm:
     _ready: dict[str, _Ready] = field(init=False, factory=dict)
     _tried: set[str] = field(init=False, factory=set)
     """Places that could not be reached since the login."""
-    _begun: set[str] = field(init=False, factory=set)
-    """Own sessions that were begun since the login."""
+    _begun: dict[str, str] = field(init=False, factory=dict)
+    """By conversation the own session that was begun last, since the login."""
 
     @property
     def name(self) -> str:
@@ -106,6 +106,7 @@ class Megolm:
         """Nothing is sent there any more."""
         self.outbound.drop(conversation)
         self._ready.pop(conversation, None)
+        self._begun.pop(conversation, None)
 
     def restored(self) -> None:
         """No session of before is used again: its next message keys have been used already."""
@@ -186,7 +187,7 @@ class Megolm:
         return self._begin(conversation)
 
     def _must_end(self, conversation: Conversation, using: Outbound, devices: Sequence[Device]) -> bool:
-        if conversation.ephemeral and using.session not in self._begun:
+        if conversation.ephemeral and using.session != self._begun.get(conversation.id):
             return True  # no log shows how far it has been used, should this store be an old copy
         shared = self.outbound.shared(using.session)
         return shared is None or is_spent(using, self._host.clock()) or has_left(shared, devices)
@@ -198,7 +199,7 @@ class Megolm:
         own = Session.of(host.user, host.device, began.session)
         copy = Inbound(conversation=conversation.id, key=_first_export(key), first=0)
         self.inbound.add(own, copy, keeping(conversation))
-        self._begun.add(began.session)
+        self._begun[conversation.id] = began.session
         return began
 
     def _share(self, conversation: Conversation, using: Outbound, shared: Shared, devices: Sequence[Device]) -> None:
