@@ -32,6 +32,9 @@ reactor: Any = _reactor
 SECONDS = 20.0
 """How long a test waits for one line or one exit; the machine may be busy with other tests."""
 
+REACTOR = os.environ.get("ENCCHAT_TEST_REACTOR", "")
+"""What ``twistd --reactor`` is given for each server; nothing: the server chooses its own."""
+
 IMPORTED_FROM = Path(encchat.__file__).parent.parent
 """The tree or the site-packages under test; child processes take the same."""
 _TWISTD = "from twisted.scripts.twistd import run; run()"
@@ -207,14 +210,15 @@ def spawn(
 
 
 def measured(code: str) -> str:
-    """The same code under coverage, if this process is; twistd ends by a signal, so its reactor has to save."""
+    """The same code under coverage, if this process is; twistd ends by a signal, so that it has to save before."""
     current = coverage.Coverage.current()
     if current is None:
         return code
     data, config = current.get_data().base_filename(), str(Path(__file__).parent.parent / "setup.cfg")
     make = f"coverage.Coverage(data_file={data!r}, data_suffix=True, config_file={config!r})"
     start = f"import atexit, coverage; c = {make}; c.start(); atexit.register(c.save)"
-    save = "from twisted.internet import reactor; reactor.addSystemEventTrigger('after', 'shutdown', c.save)"
+    leave = "leave = app._exitWithSignal; app._exitWithSignal = lambda number: (c.save(), leave(number))"
+    save = f"from twisted.application import app; {leave}"  # without a reactor: twistd has yet to choose one
     return "; ".join((start, save, code) if code == _TWISTD else (start, code))
 
 
@@ -226,22 +230,31 @@ def directory(test: TestCase) -> Path:
 
 
 async def start_server(
-    test: TestCase, *options: str, data_dir: Path | None = None, environ: Mapping[str, str] | None = None
+    test: TestCase,
+    *options: str,
+    data_dir: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    on: str = REACTOR,
 ) -> ServerProcess:
     """Start ``twistd -n encchat`` on a free port (unless ``--port`` is given); returns when it listens."""
-    server = spawn_server(test, *options, data_dir=data_dir, environ=environ)
+    server = spawn_server(test, *options, data_dir=data_dir, environ=environ, on=on)
     listening = await server.wait_for("listening")
     server.port, server.fingerprint = listening["port"], listening["fingerprint"]
     return server
 
 
 def spawn_server(
-    test: TestCase, *options: str, data_dir: Path | None = None, environ: Mapping[str, str] | None = None
+    test: TestCase,
+    *options: str,
+    data_dir: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    on: str = REACTOR,
 ) -> ServerProcess:
     """The same, without waiting; for servers that shall fail."""
     home = directory(test)
     server = ServerProcess(data_dir=data_dir or home / "data")
-    arguments = ["-n", "--pidfile=", "encchat", f"--data-dir={server.data_dir}", "--log-format=json"]
+    chosen = [f"--reactor={on}"] if on else []
+    arguments = ["-n", "--pidfile=", *chosen, "encchat", f"--data-dir={server.data_dir}", "--log-format=json"]
     if not any(option.startswith(("--port", "-p", "--endpoint")) for option in options):
         arguments.append("--port=0")
     spawn(test, server, _TWISTD, [*arguments, *options], home, environ)

@@ -356,6 +356,7 @@ class SegmentTests(SocketCase):
         """The inner protocol reaches the TCP options below; small writes are not held back for Nagle."""
         await self.listen()
         transport = (await self.talker()).transport
+        await self._until(lambda: self.servers.built)
         self.assertTrue(transport.getTcpNoDelay())
         transport.setTcpNoDelay(False)
         transport.setTcpKeepAlive(True)
