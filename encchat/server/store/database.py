@@ -80,6 +80,8 @@ def _prepared(connection: sqlite3.Connection, kept: Path | None) -> sqlite3.Conn
         # FULL: a commit has returned only when the disk has it (what was acknowledged is never lost).
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What undoes half a statement stays in memory: a file for it takes as many writes as the rows themselves.
+        connection.execute("PRAGMA temp_store = MEMORY")
         _migrate(connection, kept)
         undo.pop_all()
     return connection
