@@ -37,7 +37,7 @@ HANDSHAKE_STEPS_PER_TURN: Final = 8
 """Handshake messages the server computes in one reactor turn: at 0.4 ms each, 3 ms between two reads of the others."""
 
 HANDSHAKE_READ: Final = 8_192
-"""Bytes read at once before the handshake is finished: one message fits, and who waits for a turn holds no more."""
+"""Bytes read at once before the handshake is finished: one message fits, and who waits for a turn holds two reads."""
 
 KEEPALIVE_SECONDS: Final = 30.0
 """Silence after which the peer is probed, and again that long until it counts as gone."""

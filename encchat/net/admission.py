@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -108,6 +109,7 @@ class Admission:
         return visitor.open > 0 or visitor.tokens < self._handshakes_burst
 
 
+@lru_cache(_FEWEST_TO_SWEEP)
 def address_key(host: str) -> str:
     """Under what ``host`` is counted: an IPv4 address as it is (also when mapped into IPv6), IPv6 by its /64.
 

@@ -94,7 +94,7 @@ class SecureProtocol(protocol.Protocol):
     """Plaintext that was decrypted when the inner protocol had paused; the transport is paused while it waits."""
 
     _early = b""
-    """What came of the handshake while others' were computed; the transport is paused while it waits."""
+    """What came of the handshake while others' were computed: two reads at most, then the transport is paused."""
 
     def __init__(self, owner: Owner, channel: Channel, address: Any) -> None:
         self.owner = owner
@@ -256,8 +256,9 @@ class SecureProtocol(protocol.Protocol):
             return False
         if not self._early and self.owner.may_step(self):
             return True
+        if self._early:  # it says more than its turn is for
+            self.transport.pauseProducing()
         self._early += data
-        self.transport.pauseProducing()
         return False
 
     def _deliver(self, data: bytes) -> None:

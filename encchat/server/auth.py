@@ -131,14 +131,14 @@ class Authenticator:
         return await self._on_device(await self._by_password(user, password, address), key, device_name)
 
     async def _login_device(self, user: str, key: bytes) -> Login:
+        asked = DeviceKey(user, key)
         try:
-            await self._enter(DeviceKey(user, key))
+            await self._enter(asked)
         except UnauthorizedLogin:
             raise LoginRefusedError(DEVICE_REFUSED) from None
-        found = await self._store.device(key)
-        if found is None:  # forgotten this very moment
+        if asked.found is None:  # another checker took it for one of its own
             raise LoginRefusedError(DEVICE_REFUSED)
-        return Login(*found)
+        return Login(*asked.found)  # if it is forgotten this very moment, `Services.arrive` finds out
 
     async def _confirm(self, account: Account, password: str, address: str) -> Account:
         confirmed = await self._by_password(account.name, password, address)
@@ -164,7 +164,7 @@ class Authenticator:
         return Login(account, device)
 
     async def _enter(self, credentials: Any) -> Account:
-        _, account, _ = await self._portal.login(credentials, None, IAvatar)
+        _, account, _ = await self._portal.login(credentials, credentials, IAvatar)
         if not isinstance(account, Account):
             raise LoginRefusedError(REFUSED)
         return account

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -24,7 +24,7 @@ from encchat.errors import (
 )
 from encchat.limits import MAX_PASSWORD, MIN_PASSWORD
 from encchat.names import account_name, folded
-from encchat.server.model import Account
+from encchat.server.model import Account, Device
 from encchat.server.passwords import PasswordHasher, password_bytes
 from encchat.wire import Registration, Role
 
@@ -54,12 +54,13 @@ class IAvatar(Interface):
 
 
 @implementer(IDeviceKey)
-@frozen
+@define
 class DeviceKey:
-    """`IDeviceKey`."""
+    """`IDeviceKey`; ``found`` is what `DeviceChecker` has read of it, for the realm, which is given this as mind."""
 
     user: str
     key: bytes
+    found: tuple[Account, Device] | None = None
 
 
 @implementer(INewAccount)
@@ -141,6 +142,7 @@ class DeviceChecker:
         found = await self._store.device(credentials.key)
         if found is None or folded(found[0].name) != folded(credentials.user):
             raise UnauthorizedLogin
+        credentials.found = found
         return bytes(found[0].name.encode())
 
 
@@ -214,11 +216,13 @@ class Realm:
     _make_accounts: bool
 
     def requestAvatar(self, avatarId: Any, mind: object, *interfaces: type[Interface]) -> defer.Deferred[Any]:
-        return defer.Deferred.fromCoroutine(self._avatar(avatarId, interfaces))
+        return defer.Deferred.fromCoroutine(self._avatar(avatarId, mind, interfaces))
 
-    async def _avatar(self, avatar_id: Any, interfaces: Sequence[type[Interface]]) -> Any:
+    async def _avatar(self, avatar_id: Any, mind: object, interfaces: Sequence[type[Interface]]) -> Any:
         if IAvatar not in interfaces:
             raise NotImplementedError("this realm has accounts (IAvatar) only")
+        if isinstance(mind, DeviceKey) and mind.found is not None:
+            return IAvatar, mind.found[0], _no_logout
         return IAvatar, await self._account(avatar_id.decode("utf-8", "replace")), _no_logout
 
     async def _account(self, name: str) -> Account:

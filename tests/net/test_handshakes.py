@@ -118,9 +118,11 @@ class TurnTests(SynchronousTestCase):
         self.pair.flush()
         self.assertEqual(self.pair.server_inner.data, b"at once")
 
-    def test_who_waits_is_not_read(self) -> None:
-        """So what it sends stays with the network, but for one read; open connections are read as usual."""
+    def test_who_waits_is_read_once_more_at_most(self) -> None:
+        """So what it sends stays with the network, but for two reads; open connections are read as usual."""
         *_, last = self._crowd(HANDSHAKE_STEPS_PER_TURN + 1)
+        self.assertTrue(last.wire.reading)
+        last.server.dataReceived(b"\0")
         self.assertFalse(last.wire.reading)
         self.assertEqual(vars(last.wire)["bufferSize"], HANDSHAKE_READ)
         self.assertNotIn("bufferSize", vars(self.pair.server_wire))

@@ -6,16 +6,17 @@ Each is a frozen value holding callables, so that a test can put a fixed key in 
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from struct import Struct
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512, BLAKE2b, BLAKE2s, HashAlgorithm
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_LENGTH: Final = 32
 
@@ -78,22 +79,22 @@ class Cipher:
 
 @frozen
 class Hash:
-    """A hash function by its name in `hashlib`; ``length`` is HASHLEN in bytes."""
+    """A hash function as `hashlib` and `cryptography` have it; ``length`` is HASHLEN in bytes."""
 
-    name: str
+    make: Callable[[bytes], Any]
+    algorithm: HashAlgorithm
     length: int
 
     def digest(self, *parts: bytes) -> bytes:
         """HASH over the concatenation of ``parts``."""
-        return hashlib.new(self.name, b"".join(parts)).digest()
+        return bytes(self.make(b"".join(parts)).digest())
 
     def hkdf(self, chaining_key: bytes, material: bytes, outputs: int) -> list[bytes]:
         """HKDF of section 4.3: ``outputs`` blocks of HASHLEN bytes."""
-        temporary = hmac.digest(chaining_key, material, self.name)
-        blocks = [b""]
-        for number in range(1, outputs + 1):
-            blocks.append(hmac.digest(temporary, blocks[-1] + bytes([number]), self.name))
-        return blocks[1:]
+        # Which is that of RFC 5869 with the chaining key as salt and nothing as info.
+        length = self.length
+        made = HKDF(self.algorithm, outputs * length, chaining_key, b"").derive(material)
+        return [made[place : place + length] for place in range(0, len(made), length)]
 
 
 def x25519_pair(private: X25519PrivateKey) -> KeyPair:
@@ -139,8 +140,8 @@ CIPHERS: Final = {
 }
 
 HASHES: Final = {
-    "SHA256": Hash("sha256", 32),
-    "SHA512": Hash("sha512", 64),
-    "BLAKE2s": Hash("blake2s", 32),
-    "BLAKE2b": Hash("blake2b", 64),
+    "SHA256": Hash(hashlib.sha256, SHA256(), 32),
+    "SHA512": Hash(hashlib.sha512, SHA512(), 64),
+    "BLAKE2s": Hash(hashlib.blake2s, BLAKE2s(32), 32),
+    "BLAKE2b": Hash(hashlib.blake2b, BLAKE2b(64), 64),
 }
