@@ -49,7 +49,7 @@ class SqliteStore(SqlStore):
         self._reader: sqlite3.Connection | None = None
         self._pool = ThreadPool(1, 1, name="encchat store reader")
         self._copier = ThreadPool(0, 1, name="encchat store copier")
-        self._turn = TurnEnd(reactor)
+        self._turn = TurnEnd(self._reactor)
         self._jobs: list[Job] = []
         self._free = backlog
 
