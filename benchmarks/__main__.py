@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, fields, frozen
 
-from benchmarks import e2e, growth, idle, latency, logins, memory, relay, report, two
+from benchmarks import e2e, growth, idle, latency, logins, memory, relay, report, store, two
 from benchmarks.processes import ROOT
 
 
@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "latency": Command("how long a message is under way", latency.Size(), latency.QUICK, latency.run),
     "logins": Command("what log-ins cost, and others beside them", logins.Size(), logins.QUICK, logins.run),
     "relay": Command("what a delivered message costs the server", relay.Size(), relay.QUICK, relay.run),
+    "store": Command("what the store costs, also when millions are in it", store.Size(), store.QUICK, store.run),
     "two": Command("what a second core gives", two.Size(), two.QUICK, two.run),
 }
 

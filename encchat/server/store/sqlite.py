@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
@@ -17,6 +17,7 @@ from zope.interface import implementer
 from encchat.errors import StoreError
 from encchat.limits import MAX_STORE_BACKLOG
 from encchat.net.outbox import TurnEnd
+from encchat.net.timing import Scheduler
 from encchat.server.model import NewMessage, Stored
 from encchat.server.store import database
 from encchat.server.store.database import connect
@@ -49,7 +50,7 @@ class SqliteStore(SqlStore):
         self._reader: sqlite3.Connection | None = None
         self._pool = ThreadPool(1, 1, name="encchat store reader")
         self._copier = ThreadPool(0, 1, name="encchat store copier")
-        self._turn = TurnEnd(self._reactor)
+        self._turn = TurnEnd(cast("Scheduler", reactor))
         self._jobs: list[Job] = []
         self._free = backlog
 
