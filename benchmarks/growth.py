@@ -91,9 +91,10 @@ def _many(size: Size) -> list[Sequence[str]]:
         groups = [Group(of, [], _TOGETHER - 1, _LANES) for of in people]
         traffic = Traffic(groups)
         stack.callback(traffic.close)
-        rows, before = [], 0
+        rows: list[Sequence[str]] = []
+        before = 0
         for count in size.rooms:
-            cost = _fill(place, traffic, range(before, count)) / (count - before)
+            cost = _fill(place, traffic, people, range(before, count)) / (count - before)
             for at, group in enumerate(groups):
                 group.talk_in(_says(group.members, range(at, count, _GROUPS)))
             figures = [talk(Scene(place, traffic), 1, size.seconds) for _ in range(size.rounds)]
@@ -107,10 +108,10 @@ def _says(members: Sequence[Any], rooms: Sequence[int]) -> list[tuple[Any, str]]
     return [(members[turn % len(members)], f"#room{room}") for turn, room in enumerate(rooms)]
 
 
-def _fill(place: Place, traffic: Traffic, rooms: Sequence[int]) -> float:
+def _fill(place: Place, traffic: Traffic, people: Sequence[Sequence[Any]], rooms: Sequence[int]) -> float:
     """The first of a group opens its rooms, then the others join them."""
-    opening = [(traffic.groups[room % _GROUPS].members[0], room) for room in rooms]
-    joining = [(one, room) for room in rooms for one in traffic.groups[room % _GROUPS].members[1:]]
+    opening = [(people[room % _GROUPS][0], room) for room in rooms]
+    joining = [(one, room) for room in rooms for one in people[room % _GROUPS][1:]]
     cost = _cost(place, traffic, ((one, one.request_to_enter(f"room{room}", first=True)) for one, room in opening))
     return cost + _cost(
         place, traffic, ((one, one.request_to_enter(f"room{room}", first=False)) for one, room in joining)

@@ -24,6 +24,9 @@ from benchmarks.traffic import Group, Traffic
 _FIRST: Final = 100
 """Connections after which the server has loaded and made what it needs but once."""
 
+_PEERS_PART: Final = 3
+"""Of the time that encchat idles the others get so small a part: none of them asks whether anybody is there."""
+
 
 @frozen
 class Size:
@@ -63,7 +66,7 @@ def _row(server: Server, size: Size) -> Sequence[str]:
         traffic.settle()
         each = (cores.memory(place.process) - before) / (count - _FIRST) / 1024
         began, spent, own = monotonic(), cores.cpu(place.process), process_time()
-        traffic.run(0, size.idle_seconds)
+        traffic.run(0, size.idle_seconds if server is ENCCHAT else size.idle_seconds / _PEERS_PART)
         seconds = monotonic() - began
         share, own = (cores.cpu(place.process) - spent) / seconds, (process_time() - own) / seconds
     cpu = f"{100 * share:.2f}", f"{share / count * 1e6:.2f}"

@@ -35,16 +35,16 @@ class IrcMember(TlsMember):
         """A nick."""
         return other.name
 
-    def said(self, to: str, count: int, stamp: str = "") -> bytes:
+    def said(self, to: str, stamp: str = "") -> bytes:
         """No answer comes."""
-        return f"PRIVMSG {to} :{stamp.ljust(TEXT_LENGTH, 'x')}\r\n".encode() * count
+        return self.sealed(f"PRIVMSG {to} :{stamp.ljust(TEXT_LENGTH, 'x')}\r\n")
 
     def _ask(self, command: str, until: bytes) -> None:
         """Wait for a line with that in it."""
-        self.socket.sendall(command.encode() + b"\r\n")
+        self.socket.sendall(self.sealed(command + "\r\n"))
         while until not in (lines := self.pieces()):
             for line in lines.split(b"\r\n"):
                 if line.startswith(b"PING "):
-                    self.socket.sendall(b"PONG " + line[5:] + b"\r\n")
+                    self.socket.sendall(self.sealed(f"PONG {line[5:].decode()}\r\n"))
                 if line.startswith(b"ERROR "):
                     raise RuntimeError(f"{self.name} was refused: {line.decode(errors='replace')}")

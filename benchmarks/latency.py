@@ -129,7 +129,7 @@ def _flow(one: Scene, rate: int, began: int, seconds: float) -> float | None:
     while (now := time.monotonic_ns()) < end:
         for at in range(due, now + 1, gap):
             for (member, to), _ in next(groups).take_turns(1).items():
-                traffic.send(member, member.said(to, 1, f"STAMP{at:020d}"))
+                traffic.send(member, member.said(to, f"STAMP{at:020d}"))
             due = at + gap
         looked = time.monotonic_ns()
         if not traffic.poll(0):

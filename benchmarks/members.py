@@ -61,8 +61,8 @@ class Member(Protocol):
     def to_member(self, other: Any) -> str:
         """Where to say what is for ``other`` only."""
 
-    def said(self, to: str, count: int, stamp: str = "") -> bytes:
-        """So many messages of a hundred bytes, which begin with ``stamp``, as bytes for the socket."""
+    def said(self, to: str, stamp: str = "") -> bytes:
+        """A message of a hundred bytes, which begins with ``stamp``, as bytes for the socket."""
 
     def take(self) -> Counted:
         """Read once and count; `ConnectionError` if the server has hung up."""
@@ -166,13 +166,12 @@ class EncchatMember:
         """Both."""
         self.requested(self.request(kind, **fields))
 
-    def said(self, to: str, count: int, stamp: str = "") -> bytes:
+    def said(self, to: str, stamp: str = "") -> bytes:
         """See `Member`."""
-        first, self._last = self._last + 1, self._last + count
-        head = f'{{"type":"send","conversation":"{to}","id":'
-        tail = f'"scheme":"megolm","body":"{_ENVELOPE}{stamp}{_SEALED[len(stamp) :]}"}}\n'
-        lines = [f'{head}{id},"ulid":"{id:026d}",{tail}' for id in range(first, self._last + 1)]
-        return self._sealed("".join(lines).encode())
+        id = self._last = self._last + 1
+        body = f"{_ENVELOPE}{stamp}{_SEALED[len(stamp) :]}"
+        head = f'{{"type":"send","id":{id},"ulid":"{id:026d}","conversation":"{to}"'
+        return self._sealed(f'{head},"scheme":"megolm","body":"{body}"}}\n'.encode())
 
     def take(self) -> Counted:
         """See `Member`; `RuntimeError` if something was refused."""

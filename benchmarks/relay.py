@@ -28,7 +28,7 @@ WORKLOADS: Final = (W1, W2, W3)
 class Size:
     """Seconds of each talk, rounds, and the servers to measure (a part of each one's name; none: all)."""
 
-    seconds: float = 1.6
+    seconds: float = 1.2
     rounds: int = 3
     only: Sequence[str] = ()
     workloads: Sequence[Workload] = WORKLOADS

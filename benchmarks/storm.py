@@ -6,15 +6,20 @@ end how many were let in a second.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from threading import Event, Lock, Thread
+from typing import Final
 
 from attrs import define, field
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from benchmarks import cores
 from benchmarks.members import EncchatMember
+
+_NICE: Final = 10
+"""The talk's generator is on the same core, and it is not what is to be disturbed."""
 
 
 @define
@@ -42,6 +47,7 @@ class Storm:
 def main(port: str, first: str, count: str) -> None:
     """Until told to stop."""
     cores.prepare_generator()
+    os.nice(_NICE)
     storm = Storm(int(port))
     threads = [Thread(target=storm.rage, args=(int(first) + number,)) for number in range(int(count))]
     for thread in threads:

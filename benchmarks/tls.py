@@ -53,6 +53,9 @@ class TlsMember:
     pending: bytes = field(init=False, default=b"")
     echoes: bool = field(init=False, default=False)
     _rest: bytes = field(init=False, default=b"")
+    _incoming: ssl.MemoryBIO = field(init=False, factory=ssl.MemoryBIO)
+    _outgoing: ssl.MemoryBIO = field(init=False, factory=ssl.MemoryBIO)
+    _tls: ssl.SSLObject = field(init=False)
 
     end = b"\n"
     """What ends a piece that can be counted."""
@@ -68,7 +71,24 @@ class TlsMember:
 
     def secure(self) -> None:
         """Connect and shake hands."""
-        self.socket = _CONTEXT.wrap_socket(connect(self.address))
+        self._tls = _CONTEXT.wrap_bio(self._incoming, self._outgoing)
+        self.socket = connect(self.address)
+        while not self._shaken():
+            self.socket.sendall(self._outgoing.read())
+            self._receive()
+        self.socket.sendall(self._outgoing.read())
+
+    def _shaken(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def sealed(self, text: str) -> bytes:
+        """One record."""
+        self._tls.write(text.encode())
+        return self._outgoing.read()
 
     def take(self) -> Counted:
         """`benchmarks.members.Member.take`; nothing is answered."""
@@ -83,13 +103,17 @@ class TlsMember:
         return text[:end]
 
     def _read(self) -> bytes:
-        """All that TLS has: of the rest of a record the kernel would tell nothing."""
-        try:
-            data: bytes = self.socket.recv(READ)
-        except ssl.SSLWantReadError:
-            return b""
+        """What all whole records of the next read contain."""
+        self._receive()
+        found = []
+        while True:
+            try:
+                found.append(self._tls.read(READ))
+            except ssl.SSLWantReadError:
+                return b"".join(found)
+
+    def _receive(self) -> None:
+        data = self.socket.recv(READ)
         if not data:
             raise ConnectionError(f"{self.name} was hung up")
-        while self.socket.pending():
-            data += self.socket.recv(READ)
-        return data
+        self._incoming.write(data)

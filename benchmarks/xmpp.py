@@ -53,13 +53,13 @@ class XmppMember(TlsMember):
         """The same."""
         return f"{other.jid}' type='chat"
 
-    def said(self, to: str, count: int, stamp: str = "") -> bytes:
+    def said(self, to: str, stamp: str = "") -> bytes:
         """No answer comes."""
-        return f"<message to='{to}'><body>{stamp.ljust(TEXT_LENGTH, 'x')}</body></message>".encode() * count
+        return self.sealed(f"<message to='{to}'><body>{stamp.ljust(TEXT_LENGTH, 'x')}</body></message>")
 
     def _ask(self, stanza: str, until: bytes) -> bytes:
         """All that comes until that is in it."""
-        self.socket.sendall(stanza.encode())
+        self.socket.sendall(self.sealed(stanza))
         text = b""
         while until not in text:
             text += self.pieces()
