@@ -1,6 +1,7 @@
 """Values the store keeps and the chat works with. Times are milliseconds since 1970 UTC.
 
-What is made for every message is a `msgspec.Struct`: making one costs a fifth of what a frozen attrs class costs.
+What is made for every message is a `msgspec.Struct`: making one costs a fifth of what a frozen attrs class costs, and
+none can be part of a cycle, so the garbage collector need not look at them.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ class Device:
     last_seen: int | None = None
 
 
-class Fate(Struct):
+class Fate(Struct, gc=False):
     """Whether a message was refused: known before those that are chained to it are looked at, in whatever thread."""
 
     refused: bool = False
 
 
-class NewMessage(Struct, frozen=True):
+class NewMessage(Struct, frozen=True, gc=False):
     """A message on its way into the store; ``conversation`` is the store's key of it (`conversation_key`).
 
     ``fate`` becomes its own; it is not taken if ``after``, that of the message it is chained to, is a refusal.
@@ -64,7 +65,7 @@ class NewMessage(Struct, frozen=True):
     after: Fate | None = None
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, gc=False):
     """Where a message came to rest; ``duplicate``: this ULID was stored before, under the same seq and time."""
 
     seq: int

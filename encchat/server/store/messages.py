@@ -92,7 +92,8 @@ class Appender:
 
     def _together(self, messages: Sequence[NewMessage]) -> list[Stored]:
         """Insert so many messages as `rows.sliced` gives, with one statement; nothing if that cannot be."""
-        tails = [self._tail(message.conversation) for message in messages]
+        known = self._tails.get
+        tails = [known(message.conversation) or self._load(message.conversation) for message in messages]
         if any(
             tail.has_removed and self._first("removed", tail.id, one) for one, tail in zip(messages, tails, strict=True)
         ):
@@ -102,14 +103,14 @@ class Appender:
         for message, tail in zip(messages, tails, strict=True):
             tail.seq += 1
             values += rows.values(tail.id, tail.seq, message)
-            stored.append(Stored(tail.seq, message.time, duplicate=False))
+            stored.append(Stored(tail.seq, message.time, False))
+            self._moved[tail.id] = tail
         try:
             rows.insert(self._connection, len(messages), values)
         except sqlite3.IntegrityError:  # one of them was stored before, or is bad
             for tail in tails:
                 tail.seq -= 1
             return []
-        self._moved.update((tail.id, tail) for tail in tails)
         return stored
 
     def _tail(self, key: str) -> _Tail:
