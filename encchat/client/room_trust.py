@@ -6,7 +6,7 @@ inviter's, are not known yet cannot be judged: they are asked for before anythin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import field, frozen
 
@@ -110,7 +110,8 @@ class RoomTrust:
         known = room.version, machine.knowledge
         if room.judged == PARTLY and self._partly.get(room.header.id) == known and not self._is_overdue(machine, room):
             return  # a member of a big room who only listens asks this with every message
-        verdict = rosters.look(room.state())
+        state = room.state()
+        verdict = rosters.look(state)
         if rosters.is_other_kind(room.state()):
             self._floor.rooms.correct(room)
         # Through a door that only the server says is open, and of which nobody here was told, nobody comes.
@@ -121,7 +122,7 @@ class RoomTrust:
         lacking = {name for name, one in suspects.items() if self._is_to_ask(machine, one.by or one.user)}
         if not verdict.root and inviter and self._is_to_ask(machine, inviter):
             lacking = set(suspects)
-        lacking |= {name for name, one in suspects.items() if self._is_awaited(rosters, machine, room, one)}
+        lacking |= self._await(suspects, rosters.may_be_introduced(state, suspects.values()), machine, room)
         while more := {name for name, one in suspects.items() if folded(one.by) in lacking} - lacking:
             lacking |= more
         injected = suspects.keys() - lacking
@@ -134,13 +135,13 @@ class RoomTrust:
         )[:MAX_WITNESSES]
         room.judged, self._partly[room.header.id] = (PARTLY if lacking else room.version), known
 
-    def _is_awaited(self, rosters: Rosters, machine: KeyMachine, room: Room, member: wire.Member) -> bool:
-        """Whether the word of this account's inviter may still make ``member`` one."""
-        key = room.header.id, folded(member.user)
-        if not rosters.may_be_introduced(room.state(), member):
-            self._awaited.pop(key, None)
-            return False
-        return machine.clock() < self._awaited.setdefault(key, machine.clock()) + INTRODUCTION_SECONDS
+    def _await(self, suspects: Iterable[str], may: set[str], machine: KeyMachine, room: Room) -> set[str]:
+        """Whom the word of this account's inviter, which may come for those of ``may``, can still make a member."""
+        id, now = room.header.id, machine.clock()
+        for name in suspects:
+            if name not in may:
+                self._awaited.pop((id, name), None)
+        return {name for name in may if now < self._awaited.setdefault((id, name), now) + INTRODUCTION_SECONDS}
 
     def _is_overdue(self, machine: KeyMachine, room: Room) -> bool:
         due = machine.clock() - INTRODUCTION_SECONDS

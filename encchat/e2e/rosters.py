@@ -8,7 +8,7 @@ owner later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -158,12 +158,16 @@ class Rosters:
         theirs = memberships.verified_members(state, user, self._keys, inviter=folded(self.user))
         return sorted(folded(name) for name in verdict.confirmed - theirs.confirmed - theirs.strangers)
 
-    def may_be_introduced(self, state: wire.RoomState, member: wire.Member) -> bool:
-        """Whether somebody who is there no more has invited ``member``, and who invited this account can tell."""
+    def may_be_introduced(self, state: wire.RoomState, members: Iterable[wire.Member]) -> set[str]:
+        """Whom of ``members`` somebody has invited who is there no more, as who invited this account can tell.
+
+        In folded names.
+        """
         row, there = self._kept(state.id), {folded(one.user) for one in state.members}
-        if not row.by or row.by == folded(self.user) or row.by not in there or folded(member.by) in there:
-            return False
-        return self._holds(row, state, member)
+        if not row.by or row.by == folded(self.user) or row.by not in there:
+            return set()
+        orphans = (one for one in members if folded(one.by) not in there)
+        return {folded(one.user) for one in orphans if self._holds(row, state, one)}
 
     def is_other_kind(self, state: wire.RoomState) -> bool:
         """Whether it was opened ephemeral and ``state`` says that it is not, or the other way round."""

@@ -179,10 +179,10 @@ class Remembering(SynchronousTestCase):
         self.assertEqual(self.alice.to_introduce(state, "bob"), ["dave"])
         self.bob.look(state)
         dave, bob = (next(one for one in state.members if one.user == name) for name in ("dave", "bob"))
-        self.assertTrue(self.bob.may_be_introduced(state, dave))
+        self.assertEqual(self.bob.may_be_introduced(state, [dave]), {"dave"})
         for other in (bob, msgspec.structs.replace(dave, statement=bob.statement)):
-            self.assertFalse(self.bob.may_be_introduced(state, other))
-        self.assertFalse(self.bob.may_be_introduced(self.without(state, "alice"), dave))
+            self.assertEqual(self.bob.may_be_introduced(state, [other]), set())
+        self.assertEqual(self.bob.may_be_introduced(self.without(state, "alice"), [dave]), set())
 
     def test_a_device_without_the_identity_key_signs_nothing(self) -> None:
         """And one that does not know the room's root invites nobody."""
