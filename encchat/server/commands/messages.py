@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -37,6 +37,9 @@ from encchat.server.model import Account, Fate, NewMessage, Stored
 
 log = Logger()
 
+_SAID: Final = Fate()
+"""Of what is said in an ephemeral room, once all is checked: nothing can refuse it any more."""
+
 
 @command("send a message to a conversation", in_order=True, kind="message", voice=True)
 def send(context: Context, request: wire.Send) -> wire.Sent | Later | Coroutine[Deferred[Any], Any, Later]:
@@ -45,10 +48,11 @@ def send(context: Context, request: wire.Send) -> wire.Sent | Later | Coroutine[
         _check_plain(request)
         return _append(context, request, LOBBY_ROUTE)
     if request.conversation.startswith("#"):
-        room, route = context.chat.rooms.route(context.account, request.conversation)
+        account = context.account
+        room, route = context.chat.rooms.route(account, request.conversation)
         _check_for_room(room, request)
         if room.head.ephemeral:
-            return _say(context, request, room)
+            return _say(context, request, route, account)
         return _append(context, request, route)
     name = direct_with(request.conversation)
     _check_envelope(context, request)
@@ -85,21 +89,22 @@ def _check_for_room(room: Room, request: wire.Send) -> None:
         raise StaleKeyError(f"{room.name} has a new key, of version {room.key_version}: ask for it and encrypt again")
 
 
-def _say(context: Context, request: wire.Send, room: Room) -> wire.Sent:
-    _follow(context, request, Fate())
-    time = context.services.now()
+def _say(context: Context, request: wire.Send, route: Route, sender: Account) -> wire.Sent:
+    _follow(context, request, _SAID)
+    services, ulid, room = context.services, request.ulid, route.ours
+    time = services.now()
     said = wire.Message(
-        conversation=room.name,
+        conversation=room,
         kind="room",
         seq=0,
-        sender=context.account.name,
-        ulid=request.ulid,
+        sender=sender.name,
+        ulid=ulid,
         time=time,
         body=request.body,
         scheme=request.scheme,
     )
-    context.services.hub.deliver(Delivery(room.route.to, said), skip=context)
-    return wire.Sent(ulid=request.ulid, conversation=room.name, seq=0, time=time)
+    services.hub.deliver(Delivery(route.to, said), context)
+    return wire.Sent(ulid=ulid, conversation=room, seq=0, time=time)
 
 
 def _follow(context: Context, request: wire.Send, fate: Fate) -> Fate | None:
