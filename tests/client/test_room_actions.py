@@ -139,6 +139,21 @@ class Opening(SynchronousTestCase):
             wanted = {"room": "#tea", "scheme": "server-key", "policy": "deniable", "history": "all", "open": True}
             self.assertEqual(wanted, {name: asked[name] for name in wanted}, line)
 
+    def test_a_room_off_the_record_is_asked_for_as_such(self) -> None:
+        """Wherever the word stands; history none is what it has anyway."""
+        for line in ("/chat #tea bob --ephemeral --history none", "/chat --ephemeral --deniable #tea bob"):
+            table = ready()
+            table.type(line)
+            asked = table.take("open_room")
+            self.assertEqual((asked["ephemeral"], asked["history"]), (True, "none"), line)
+        self.assertFalse(self.opened("/chat #tea bob")["ephemeral"])
+
+    def opened(self, line: str) -> dict[str, Any]:
+        """What is asked for."""
+        table = ready()
+        table.type(line)
+        return table.take("open_room")
+
     def test_a_made_up_name_that_is_taken_is_made_up_again(self) -> None:
         """Nobody who has named no room is told of names; a name that was given is the person's to change."""
         table = ready(user="alice")

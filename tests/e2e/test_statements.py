@@ -26,6 +26,7 @@ def every_statement() -> list[bytes]:
         statements.identity_change("alice", identity, identity),
         statements.message(said),
         statements.opening("#tea", "U", "alice", "megolm", "signed", "none", False),
+        statements.opening("#tea", "U", "alice", "megolm", "signed", "none", False, True),
         statements.invitation("U", "R", 0, "alice", "alice"),
         statements.joining("U", "R", 0, "alice"),
         statements.handover("U", "alice", "alice", "D1", b""),
@@ -58,6 +59,13 @@ class Bytes(SynchronousTestCase):
             b"\0\0\0\x15encchat end to end v1\0\0\0\x0cone-time key\0\0\0\x05alice\0\0\0\x02D1\0\0\0\x04AAAA\0\0\0\x01K"
         )
         self.assertEqual(statements.one_time_key("Alice", "D1", "AAAA", "K"), expected)
+
+    def test_an_opening_from_before_there_were_ephemeral_rooms_still_holds(self) -> None:
+        """Its bytes are what they were; that a room is ephemeral is one field more."""
+        fields = ("#tea", "U", "alice", "megolm", "signed", "none")
+        before = statements.statement("opening", *fields, 0)
+        self.assertEqual(statements.opening(*fields, False), before)
+        self.assertEqual(statements.opening(*fields, False, True), before + statements.joined(["ephemeral"]))
 
     def test_names_are_folded(self) -> None:
         """The server may write a name in any case: the signature holds."""

@@ -131,6 +131,7 @@ def _room_entry(choices: Choices) -> wire.RoomEntry:
         state=pick(("joined", "invited", "open")),
         scheme=pick(SCHEMES),
         policy=pick(("signed", "deniable")),
+        ephemeral=pick((False, False, True)),
         members=pick(_SEQS),
         by=pick(NAMES),
     )
@@ -154,6 +155,7 @@ def _room_state(choices: Choices) -> wire.RoomState:
         id=pick(ULIDS),
         scheme=pick(SCHEMES),
         policy=pick(("signed", "deniable")),
+        ephemeral=pick((False, False, True)),
         history=pick(("none", "since-invite", "all")),
         open=bool(number(1)),
         owner=pick(NAMES),
