@@ -175,6 +175,7 @@ class WakeTests(ReactorCase):
 
         thread = threading.Thread(target=play)
         self.reactor.callWhenRunning(thread.start)
+        self.reactor.callLater(2 * SECONDS, self.reactor.crash)  # where not even the stop is heard
         self.reactor.run(installSignalHandlers=False)
         thread.join()
         self.assertEqual(self.done, [])
