@@ -24,7 +24,7 @@ from benchmarks.traffic import Group, Traffic
 _FIRST: Final = 100
 """Connections after which the server has loaded and made what it needs but once."""
 
-_PEERS_PART: Final = 3
+_PEERS_PART: Final = 6
 """Of the time that encchat idles the others get so small a part: none of them asks whether anybody is there."""
 
 

@@ -68,7 +68,8 @@ class Place:
     """The connection (`benchmarks.members.Member`) of an account by its number, not logged in."""
     stored: Callable[[], int] | None = None
     """How many messages it has kept, if it keeps them."""
-    pairs_in_rooms: bool = False
+    ephemeral: bool = False
+    """Whether everything is said in rooms of which it keeps nothing, pairs in rooms of two."""
 
     def gather(self, workload: Workload) -> list[Group]:
         """Everybody logged in and in place."""
@@ -85,7 +86,7 @@ class Place:
         return members
 
     def _group(self, workload: Workload, number: int, members: Sequence[Any]) -> Group:
-        if workload.pairs and not self.pairs_in_rooms:
+        if workload.pairs and not self.ephemeral:
             one, other = members
             return Group(members, [(one, one.to_member(other)), (other, other.to_member(one))], 1)
         room = f"room{number}"

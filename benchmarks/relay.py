@@ -66,7 +66,7 @@ class Scene:
             raise RuntimeError(f"of {sent} messages {lost} deliveries were lost")
         if self.place.stored is None:
             return
-        stored, promised = self.place.stored(), 0 if self.place.pairs_in_rooms else sent
+        stored, promised = self.place.stored(), 0 if self.place.ephemeral else sent
         if stored != promised:
             raise RuntimeError(f"of {sent} messages {stored} are in the database, not {promised}")
 
