@@ -129,3 +129,18 @@ class Delivering(SynchronousTestCase):
         hub.add("late", late)
         hub.deliver(Delivery(None, EVENT))
         self.assertEqual((hub.of("eve"), len(late.lines)), ((), 1))
+
+    def test_one_of_an_accounts_devices_may_leave_while_it_is_told(self) -> None:
+        """The account's others are told all the same, now and later."""
+        hub = self.hub
+
+        class Leaver(Listener):
+            def write_line(self, line: bytes) -> None:
+                hub.remove("eve", self)
+
+        left, stays = Leaver(), Listener()
+        hub.add("eve", left)
+        hub.add("eve", stays)
+        for count in (1, 2):
+            hub.deliver(Delivery(("eve",), EVENT))
+            self.assertEqual((hub.of("eve"), len(stays.lines)), ((stays,), count))

@@ -9,6 +9,8 @@ from encchat.server.model import LOBBY_KEY
 from tests.envelopes import unsealed
 from tests.server.harness import START, Client, Server, ServerTestCase, text, ulid
 
+ENVELOPE = "DEVICE." + "A" * 43 + ".Aw"
+
 
 async def bodies(client: Client, count: int) -> list[str]:
     """The next ``count`` messages."""
@@ -297,3 +299,20 @@ class Chains(ServerTestCase):
                 self.send(alice, number, chained=False, conversation=f"@nobody{number}", broken=True)
             self.send(alice, count, chained=True)
             self.assertEqual((await self.outcomes(alice))[-1], outcome)
+
+
+class Schemes(ServerTestCase):
+    """What a message says that it is encrypted with."""
+
+    async def test_a_scheme_is_one_that_is_known_there(self) -> None:
+        """Its form is not looked at while a line is read: it has to be the one of the room, or one that is allowed."""
+        server = await self.serve()
+        alice, bob = await server.user("alice"), await server.user("bob")
+        await alice.do("open_room", room="#den", ulid=ulid(1), open=True)
+        for scheme in ("", "Megolm", "megolm\n", "a" * 32, "\x1b[2J", "event"):
+            for conversation in ("lobby", "#den", "@bob", "@nobody"):
+                fields = {"conversation": conversation, "ulid": ulid(2), "body": ENVELOPE, "scheme": scheme}
+                self.assertIn(
+                    (await alice.refused("send", **fields))[0], ("malformed", "refused"), (scheme, conversation)
+                )
+        self.assertEqual(bob.seen("message"), [])
