@@ -61,7 +61,8 @@ def shape(schema: dict[str, Any]) -> str:
         if key in schema
     ]
     if "pattern" in schema:
-        bounds.append(f"`{schema['pattern']}`")
+        pattern = schema["pattern"].removesuffix(r"\Z")
+        bounds.append(f"`{pattern}$`")
     return str(schema.get("type", "any")) + (f" ({', '.join(bounds)})" if bounds else "")
 
 

@@ -11,17 +11,17 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from encchat import limits
-from encchat.wire.values import Line, Name, Value
+from encchat.wire.values import Line, Name, Value, form
 
 Algorithm = Literal["ed25519", "rsa", "dsa"]
-Key = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}$")]
+Key = Annotated[str, form("[A-Za-z0-9+/]{43}")]
 """32 bytes: an X25519 or Ed25519 public key."""
-KeyId = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{1,32}$")]
-DeviceId = Annotated[str, Meta(pattern="^[A-Za-z0-9]{1,32}$")]
-Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]*$", max_length=limits.MAX_KEY_FIELD)]
+KeyId = Annotated[str, form("[A-Za-z0-9+/]{1,32}")]
+DeviceId = Annotated[str, form("[A-Za-z0-9]{1,32}")]
+Base64 = Annotated[str, form("[A-Za-z0-9+/]*", max_length=limits.MAX_KEY_FIELD)]
 """A public key in DER (SubjectPublicKeyInfo), or a signature; empty where there is none."""
-Sealed = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]+$", max_length=limits.MAX_ENVELOPE)]
-BackupName = Annotated[str, Meta(pattern="^[a-z0-9-]{1,64}$")]
+Sealed = Annotated[str, form("[A-Za-z0-9+/]+", max_length=limits.MAX_ENVELOPE)]
+BackupName = Annotated[str, form("[a-z0-9-]{1,64}")]
 
 
 class SignedKey(Value, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class Parcel(Value, frozen=True, kw_only=True):
 
     user: Name
     device: DeviceId
-    body: Annotated[str, Meta(pattern="^[01][A-Za-z0-9+/]+$", max_length=limits.MAX_ENVELOPE)]
+    body: Annotated[str, form("[01][A-Za-z0-9+/]+", max_length=limits.MAX_ENVELOPE)]
 
 
 class BackupEntry(Value, frozen=True, kw_only=True):

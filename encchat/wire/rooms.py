@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from encchat import limits
-from encchat.wire.values import Line, Presence, Value
+from encchat.wire.values import Line, Presence, Value, form
 
-RoomName = Annotated[str, Meta(pattern=f"^#[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.MAX_NAME - 1}}}$")]
+RoomName = Annotated[str, form(f"#[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.MAX_NAME - 1}}}")]
 Statement = Annotated[str, Meta(max_length=limits.MAX_STATEMENT)]
 """What the acting member's client has signed of what it does, for the clients of the others; opaque to the server."""
 SigningPolicy = Literal["signed", "deniable"]

@@ -8,6 +8,12 @@ from msgspec import Meta, Struct
 
 from encchat import limits
 
+
+def form(pattern: str, *, max_length: int | None = None) -> Meta:
+    """Of a string that is of this form from beginning to end; before ``$`` a newline could stand."""
+    return Meta(pattern=rf"^{pattern}\Z", max_length=max_length)
+
+
 Kind = Literal["lobby", "direct", "session", "room"]
 Presence = Literal["OFFLINE", "FREE", "BUSY", "AWAY"]
 Role = Literal["user", "moderator", "admin"]
@@ -15,10 +21,10 @@ Registration = Literal["open", "invite", "closed"]
 
 Id = Annotated[int, Meta(ge=0, le=limits.MAX_REQUEST_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
-Ulid = Annotated[str, Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Ulid = Annotated[str, form("[0-7][0-9A-HJKMNP-TV-Z]{25}")]
 Seq = Annotated[int, Meta(ge=0, le=limits.MAX_REQUEST_ID)]
 ConversationName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME + 1)]
-Scheme = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+Scheme = Annotated[str, form("[a-z][a-z0-9-]{0,31}")]
 
 
 class Value(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"sender": "from", "partner": "with"}):

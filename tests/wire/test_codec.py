@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -115,6 +116,21 @@ def line(type_: str, **fields: Any) -> bytes:
     return json.dumps({"type": type_, "id": 1, **fields}).encode()
 
 
+def _with_newline(value: Any) -> Any:
+    if isinstance(value, str):
+        return value + "\n"
+    return [{**one, "device": one["device"] + "\n"} for one in value]
+
+
+def _patterns(kind: Any) -> Iterator[str]:
+    """Those of all strings that are in a type."""
+    if isinstance(kind, msgspec.inspect.StrType) and kind.pattern:
+        yield kind.pattern
+    fields = [one.type for one in getattr(kind, "fields", ())]
+    for inner in (*fields, *getattr(kind, "types", ()), *filter(None, [getattr(kind, "item_type", None)])):
+        yield from _patterns(inner)
+
+
 class RequestDecoding(SynchronousTestCase):
     """What `RequestDecoder` promises the dispatcher."""
 
@@ -214,6 +230,14 @@ class RequestDecoding(SynchronousTestCase):
         """Ids of messages sort by time everywhere, so nothing else is taken for one."""
         for bad in ("", ULID[:-1], ULID + "0", ULID.lower(), "8" + ULID[1:], "I" * 26, ULID[:-1] + "\n"):
             self.refused(line("send", **{**EXAMPLES["send"], "ulid": bad}))
+
+    def test_no_newline_stands_behind_what_has_a_form(self) -> None:
+        """Or two rooms could have names that look the same, and one key two spellings."""
+        for tag, name in (("send", "ulid"), ("open_room", "room"), ("join", "room"), ("claim_keys", "devices")):
+            self.refused(line(tag, **{**EXAMPLES[tag], name: _with_newline(EXAMPLES[tag][name])}))
+        found = [one for kind in msgspec.inspect.multi_type_info(wire.BUILT_IN) for one in _patterns(kind)]
+        self.assertGreater(len(found), 40)
+        self.assertEqual([one for one in found if not one.endswith(r"\Z")], [])
 
     def test_the_longest_body_of_plain_text_fits_a_line(self) -> None:
         """MAX_LINE and MAX_BODY agree for text of up to three bytes a character."""
