@@ -42,6 +42,10 @@ HANDSHAKE_READ: Final = 8_192
 KEEPALIVE_SECONDS: Final = 30.0
 """Silence after which the peer is probed, and again that long until it counts as gone."""
 
+MAX_READY_CIPHERS: Final = 2_048
+"""Directions of connections for which a cipher is kept ready, at two kilobytes each: those of a thousand who talk. With
+more the others' records cost a microsecond more."""
+
 # Lines and requests ----------------------------------------------------------------------------
 MAX_LINE: Final = 65_536
 """Bytes of one line of the wire; holds a message body of MAX_BODY after JSON has escaped every byte of usual text."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.errors import CounterExhaustedError, HandshakeError, RecordError
-from encchat.limits import MAX_FRAME
+from encchat.limits import MAX_FRAME, MAX_READY_CIPHERS
 from encchat.secure.noise import CipherState, HandshakeState, NoiseProtocol, x25519_pair
-from encchat.secure.noise.functions import CIPHERS
+from encchat.secure.noise.functions import CIPHERS, Aead, Cipher
 from encchat.secure.noise.patterns import PATTERNS, pattern_of
 from tests.secure.pairs import static
 
@@ -183,3 +186,27 @@ class CipherStateTests(SynchronousTestCase):
             theirs.decrypt_with_ad(b"b", ciphertext)
         self.assertEqual(theirs.n, 0)
         self.assertEqual(theirs.decrypt_with_ad(b"a", ciphertext), b"x")
+
+    def test_as_many_ciphers_are_kept_ready_and_no_more(self) -> None:
+        """With one state more than the limit each has to make its own anew when its turn comes; all work on."""
+        made: list[bytes] = []
+
+        def under(key: bytes) -> Aead:
+            made.append(key)
+            return AESGCM(key)
+
+        for count, again in ((MAX_READY_CIPHERS - 1, 0), (MAX_READY_CIPHERS, 0), (MAX_READY_CIPHERS + 1, 1)):
+            states = [CipherState(Cipher(under, CIPHERS["AESGCM"].nonce), bytes(32)) for _ in range(count)]
+            first = {state.encrypt_with_ad(b"", b"text") for state in states}
+            made.clear()
+            second = {state.encrypt_with_ad(b"", b"text") for state in states}
+            self.assertEqual(len(made), again * count)
+            self.assertEqual((len(first), len(second), len(first | second)), (1, 1, 2))
+
+    def test_nothing_is_kept_of_a_state_that_is_gone(self) -> None:
+        """Its key neither."""
+        gone = CipherState(CIPHERS["AESGCM"], bytes(32))
+        gone.encrypt_with_ad(b"", b"text")
+        remembered = ref(gone)
+        del gone
+        self.assertIs(remembered(), None)
