@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from typing import Any
 
@@ -55,6 +57,22 @@ class Hashing(TestCase):
         """Nor an error that tells it from a wrong password."""
         for damaged in ("", "x", "$argon2id$v=19$m=8,t=1,p=1$"):
             self.assertFalse(await self.hasher.verify(damaged, b"password"))
+
+    async def test_hashing_gives_way_to_those_who_chat(self) -> None:
+        """On Linux its threads, and no others, have a lower priority than the server has."""
+        before, found = os.getpriority(os.PRIO_PROCESS, 0), []
+
+        def random(count: int) -> bytes:
+            found.append(os.getpriority(os.PRIO_PROCESS, 0))
+            return bytes(count)
+
+        hasher = PasswordHasher(reactor, CHEAP, random)
+        hasher.start()
+        self.addCleanup(hasher.stop)
+        await hasher.hash(b"password")
+        lower = sys.platform == "linux" and before < 10
+        self.assertEqual([one > before for one in found], [lower])
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, 0), before)
 
     async def test_the_queue_is_bounded(self) -> None:
         """With the last place taken the next one is refused, and there is room again afterwards."""
