@@ -9,7 +9,7 @@ from encchat.limits import CHANGES_SECONDS
 from encchat.server.changes import Changes
 from encchat.server.store import accounts
 from encchat.server.store.database import edited
-from tests.server.harness import PASSWORD, Server, ServerTestCase
+from tests.server.harness import PASSWORD, Client, Server, ServerTestCase
 
 
 class ChangesTests(ServerTestCase):
@@ -22,6 +22,12 @@ class ChangesTests(ServerTestCase):
         changes.start()
         self.addCleanup(changes.stop)
         return server
+
+    async def user(self, server: Server, name: str, device: int = 0) -> Client:
+        """Somebody who is in, also as far as the store is concerned, which other processes write to as well."""
+        client = await server.user(name, device=device)
+        await server.store.set_meta("flush", "")
+        return client
 
     def delete(self, server: Server, name: str) -> None:
         """As encchat-admin does it."""
@@ -44,8 +50,8 @@ class ChangesTests(ServerTestCase):
     async def test_a_deleted_account_is_hung_up_on_all_its_devices(self) -> None:
         """Told by whom and why; its name is OFFLINE, others stay."""
         server = await self.watched()
-        both = [await server.user("alice", device=1), await server.user("alice", device=2)]
-        bob = await server.user("bob")
+        both = [await self.user(server, "alice", device=1), await self.user(server, "alice", device=2)]
+        bob = await self.user(server, "bob")
         self.delete(server, "alice")
         await self.look(server)
         for alice in both:
@@ -57,7 +63,7 @@ class ChangesTests(ServerTestCase):
     async def test_a_deleted_account_cannot_come_back(self) -> None:
         """Neither by its device, nor by its password, nor by making it anew."""
         server = await self.watched()
-        alice = await server.user("alice", device=7)
+        alice = await self.user(server, "alice", device=7)
         self.delete(server, "alice")
         await self.look(server)
         await alice.end()
@@ -69,7 +75,7 @@ class ChangesTests(ServerTestCase):
     async def test_a_changed_role_is_in_force_at_once(self) -> None:
         """Without a new login; who it concerns is told."""
         server = await self.watched()
-        alice = await server.user("alice")
+        alice = await self.user(server, "alice")
         with edited(server.store._path) as connection:
             accounts.set_role(connection, 1, "moderator")
             accounts.bump_revision(connection)
@@ -80,7 +86,7 @@ class ChangesTests(ServerTestCase):
     async def test_without_a_revision_nobody_is_looked_at(self) -> None:
         """A quiet server reads one value, not every account."""
         server = await self.watched()
-        alice = await server.user("alice")
+        alice = await self.user(server, "alice")
         with edited(server.store._path) as connection:
             accounts.delete_account(connection, 1, 1)
         await self.look(server)
@@ -90,7 +96,7 @@ class ChangesTests(ServerTestCase):
     async def test_a_store_that_cannot_be_read_is_looked_at_again(self) -> None:
         """What failed half way is not taken for done."""
         server = await self.watched()
-        alice = await server.user("alice")
+        alice = await self.user(server, "alice")
         events = self.hear_logs()
         self.delete(server, "alice")
         reading, server.store._reader = server.store._reader, None
