@@ -171,6 +171,18 @@ class UnknownConversationError(RequestError):
     code = "unknown-conversation"
 
 
+class UnknownFileError(RequestError):
+    """There is no such file, it is not whole yet or no more there, or it is not for this account."""
+
+    code = "unknown-file"
+
+
+class FileNotTakenError(RequestError):
+    """The server does not take the file, or the chunk: too large, too much already, no place for it, out of order."""
+
+    code = "file-not-taken"
+
+
 class StaleKeyError(RequestError):
     """The message is encrypted under a key that is in force no more: ask for the latest and encrypt it again."""
 
@@ -280,6 +292,12 @@ class UndecryptableError(LocalError):
         super().__init__(f"the message cannot be decrypted: {reason}")
         self.reason = reason
         self.session = session
+
+
+class FileRefusedError(LocalError):
+    """A file that somebody sends, or a piece of it, is not what its message says, or cannot be taken here."""
+
+    code = "file-refused"
 
 
 class NotPreparedError(LocalError):

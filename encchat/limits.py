@@ -449,6 +449,13 @@ VERIFY_SECONDS: Final = 600.0
 MAX_VERIFICATIONS: Final = 100
 """Verifications under way at the same time: more is somebody who wants to fill the memory."""
 
+# Files -----------------------------------------------------------------------------------------
+FILE_CHUNK: Final = 32_768
+"""Bytes of a file's chunk before it is sealed: in base64 it fits a line, with room for what stands around it."""
+
+MAX_FILE_SIZE: Final = 25 * 2**20
+"""Bytes of one file, unless the server is told otherwise: what mail takes, and a photograph fits three times."""
+
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0
 """How long a connection the server closes may take to read its last lines before it is cut."""
@@ -544,6 +551,39 @@ RETRY_JITTER: Final = 0.5
 MAX_KEY_EXPORT: Final = 64 * 2**20
 """Bytes of a file of ``/keys``: the keys of a hundred thousand sessions, far more than are kept."""
 
+MAX_FILE_TAKEN: Final = 2**32 - 1
+"""Bytes of a file that a client believes a description of; what the server takes is far less (MAX_FILE)."""
+
+MAX_FILE_NAME: Final = 200
+"""Bytes of a file's name: with `.part` and a number behind it every file system takes it."""
+
+MAX_MEDIA: Final = 100
+"""Characters of a file's media type; the longest in use have seventy."""
+
+FILE_WINDOW: Final = 4
+"""Pieces of one file under way at the same time: a tenth of a second on a good line, and few to send again."""
+
+FILE_HASH_SLICE: Final = 8 * FILE_CHUNK
+"""Bytes of a file that are read and hashed in one slice: a millisecond."""
+
+MAX_TRANSFERS: Final = 100
+"""Files on their way at the same time, those that wait included."""
+
+MAX_OFFERS: Final = 10_000
+"""Files others have sent of which is remembered in which message they are; the first of more are forgotten."""
+
+MAX_FILES_SHOWN: Final = 50
+"""Rows of ``/files``, the newest."""
+
+TRANSFER_SHOWN_SECONDS: Final = 0.25
+"""Between two words of how far a file has come: a bar that moves four times a second moves."""
+
+FILE_AGAIN: Final = 3
+"""Times in a row a file is begun again without getting further, until it is given up."""
+
+MAX_PATHS: Final = 100
+"""Names of files that completion shows."""
+
 MAX_KNOWN_NAMES: Final = 1_000
 """Names the client remembers for completion."""
 
@@ -561,6 +601,15 @@ MAX_UNREAD_OUTPUT: Final = 64 * 2**20
 
 GATHER_SECONDS: Final = 0.02
 """How long the tty face gathers what it prints at once: unseen by people, and 300 messages a second are 50 prints."""
+
+DEFAULT_BACKLOG: Final = 50
+"""Messages shown when somebody goes to a conversation, if ``/set backlog`` says nothing else: two screenfuls."""
+
+MAX_SETTING: Final = 1_024
+"""Characters of a setting that is a text: a command with its arguments, or a path."""
+
+MAX_SETTINGS_FILE: Final = 65_536
+"""Bytes of ``client.toml``: all options with a page of comments each."""
 
 MAX_HISTORY: Final = 1_000
 """Typed lines the tty face remembers."""

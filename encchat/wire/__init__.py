@@ -38,6 +38,19 @@ from encchat.wire.events import (
     UserStatus,
     Welcome,
 )
+from encchat.wire.file_requests import (
+    FILE_REQUESTS,
+    DropFile,
+    GetChunk,
+    OfferFile,
+    PutChunk,
+)
+from encchat.wire.files import (
+    Chunk,
+    FileState,
+    chunks_of,
+    sealed_length,
+)
 from encchat.wire.key_requests import (
     KEY_REQUESTS,
     AckInbox,
@@ -139,6 +152,7 @@ from encchat.wire.values import (
 
 __all__ = [
     "BUILT_IN",
+    "FILE_REQUESTS",
     "KEY_REQUESTS",
     "ROOM_REQUESTS",
     "Ack",
@@ -155,6 +169,7 @@ __all__ = [
     "Bans",
     "Behind",
     "Calls",
+    "Chunk",
     "ClaimKeys",
     "ClaimedKey",
     "ClaimedKeys",
@@ -170,10 +185,13 @@ __all__ = [
     "DeviceAddress",
     "DeviceKeys",
     "Devices",
+    "DropFile",
     "Error",
     "Expel",
+    "FileState",
     "ForgetDevice",
     "GetBackup",
+    "GetChunk",
     "GetRoomKey",
     "Goodbye",
     "HistoryPolicy",
@@ -202,6 +220,7 @@ __all__ = [
     "Message",
     "Mute",
     "Notice",
+    "OfferFile",
     "Ok",
     "OpenRoom",
     "Page",
@@ -211,6 +230,7 @@ __all__ = [
     "PresenceChanged",
     "PublishIdentity",
     "PutBackup",
+    "PutChunk",
     "QueryKeys",
     "Quit",
     "Register",
@@ -253,7 +273,9 @@ __all__ = [
     "Vouch",
     "Welcome",
     "Who",
+    "chunks_of",
     "decode_event",
     "encode",
     "request_id",
+    "sealed_length",
 ]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import field
 
-from encchat.wire import keys, rooms
+from encchat.wire import files, keys, rooms
 from encchat.wire.values import Kind, Line, Presence, Registration, Role, Value
 
 
@@ -154,6 +154,8 @@ Result = (
     | rooms.RoomState
     | rooms.RoomList
     | rooms.RoomKey
+    | files.FileState
+    | files.Chunk
 )
 
 
