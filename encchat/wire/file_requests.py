@@ -24,7 +24,7 @@ class OfferFile(Request, frozen=True, kw_only=True, tag="offer_file"):
     file: Ulid
     conversation: ConversationName
     size: Annotated[int, Meta(ge=0, le=MAX_REQUEST_ID)]
-    chunks: Annotated[int, Meta(ge=1, le=MAX_REQUEST_ID)]
+    chunks: Annotated[int, Meta(ge=0, le=MAX_REQUEST_ID)]
 
 
 class PutChunk(Request, frozen=True, kw_only=True, tag="put_chunk"):

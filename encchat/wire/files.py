@@ -1,7 +1,7 @@
 """Files as the server tells of them: sealed chunks, and how many of them there are (protocol, section "Files").
 
-A file is cut into chunks of `FILE_CHUNK` bytes, numbered from 0; the last one has the rest, and an empty file has one
-empty chunk. Each is sealed by the sender's client, which adds `TAG_LENGTH` bytes.
+A file is cut into chunks of `FILE_CHUNK` bytes, numbered from 0; the last one has the rest, and an empty file has
+none. Each is sealed by the sender's client, which adds `TAG_LENGTH` bytes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from encchat.limits import FILE_CHUNK, MAX_REQUEST_ID, TAG_LENGTH
 from encchat.wire.values import Line
 
 ChunkNumber = Annotated[int, Meta(ge=0, le=MAX_REQUEST_ID)]
-SealedChunk = Annotated[bytes, Meta(min_length=TAG_LENGTH, max_length=FILE_CHUNK + TAG_LENGTH)]
+SealedChunk = Annotated[bytes, Meta(min_length=TAG_LENGTH + 1, max_length=FILE_CHUNK + TAG_LENGTH)]
 """On the wire in base64 of the standard alphabet, with padding."""
 
 
 def chunks_of(size: int) -> int:
     """How many chunks a file of ``size`` bytes has."""
-    return max(1, -(-size // FILE_CHUNK))
+    return -(-size // FILE_CHUNK)
 
 
 def sealed_length(size: int, number: int) -> int:
@@ -29,7 +29,7 @@ def sealed_length(size: int, number: int) -> int:
 
 
 class FileState(Line, frozen=True, kw_only=True, tag="file_state"):
-    """How far an upload is: the server has the chunks before number ``received``."""
+    """How far an upload is: the server has the chunks before number ``received``; the file is whole when that is all."""
 
     file: str
     received: int
