@@ -341,13 +341,14 @@ class ClientCore:
         body: str,
         done: Done | None = None,
         *,
-        content: Literal["text", "topic"] = "text",
+        content: Literal["text", "topic", "file"] = "text",
+        ulid: str = "",
     ) -> str:
         """Put a message into the outbox and, where there is a connection, on its way; returns its ULID.
 
         ``done`` takes the answer; without it an error is shown with ``label`` before it.
         """
-        message = Outgoing(self.new_ulid(), conversation, body, content)
+        message = Outgoing(ulid or self.new_ulid(), conversation, body, content)
         connected = self.state is State.READY
         self._mail.post(label, message, done, connected=connected)
         if not connected and done is None:

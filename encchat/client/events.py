@@ -27,6 +27,8 @@ from encchat.wire import (
 
 Encryption = str
 """``megolm``, ``olm``, ``server-key``, ``none``, or the name of a scheme from a plugin."""
+Direction = Literal["in", "out"]
+TransferState = Literal["going", "waiting", "done", "failed"]
 RoomChange = Literal["opened", "invited", "joined", "declined", "left", "expelled", "topic"]
 
 
@@ -90,11 +92,55 @@ class Message(ScreenEvent, frozen=True, kw_only=True, tag="message"):
     ephemeral: bool = False
 
 
+class File(ScreenEvent, frozen=True, kw_only=True, tag="file"):
+    """Somebody sends a file: ``/accept ULID`` and ``/save ULID`` fetch it; all of it but the bytes is in the message.
+
+    ``name`` is fit to be a file's name on any system, ``size`` in bytes, ``media`` what the sender says that it is
+    (``image/png``), empty if unknown. The other fields are those of `Message`.
+    """
+
+    conversation: str
+    kind: Kind
+    seq: int
+    sender: str
+    name: str
+    size: int
+    media: str
+    time: str
+    ulid: str
+    encryption: Encryption
+    signature: Signature
+    signed: Signed = "absent"
+    trust: Trust
+    missed: bool = False
+
+
+class Transfer(ScreenEvent, frozen=True, kw_only=True, tag="transfer"):
+    """How far a file has come, ``done`` of ``size`` bytes; at most four a second of each file.
+
+    ``direction`` is ``out`` (to ``conversation``) or ``in``. ``state``: ``going``, ``waiting`` (for a connection, or
+    for the server: it goes on by itself, also after a restart), ``done`` or ``failed``, and the ``reason``. ``path`` is
+    where it is kept, once it is ``done`` and came ``in``.
+    """
+
+    ulid: str
+    conversation: str
+    name: str
+    media: str = ""
+    direction: Direction
+    done: int
+    size: int
+    state: TransferState
+    reason: str = ""
+    path: str = ""
+
+
 class Undecryptable(ScreenEvent, frozen=True, kw_only=True, tag="undecryptable"):
     """Somebody said something that cannot be read here (yet); ``/why ULID`` tells more, `Message` follows if it can.
 
     ``reason``: ``no-key``, ``replayed``, ``wrong-conversation``, ``wrong-sender``, ``broken``,
-    ``not-for-this-device``, ``session-over``, ``not-encrypted``, ``on-record``, ``not-stored`` or ``locked``.
+    ``not-for-this-device``, ``session-over``, ``not-encrypted``, ``on-record``, ``not-stored`` or ``locked``; also
+    ``bad-file`` (a file that is described as none can be) and ``newer`` (only a newer client knows what it is).
     """
 
     ulid: str
@@ -105,6 +151,10 @@ class Undecryptable(ScreenEvent, frozen=True, kw_only=True, tag="undecryptable")
     seq: int = 0
     time: str = ""
     missed: bool = False
+
+
+Said = Message | File | Undecryptable
+"""What stands in lists of past messages."""
 
 
 class Waiting(ScreenEvent, frozen=True, kw_only=True, tag="waiting"):
@@ -118,21 +168,21 @@ class History(ScreenEvent, frozen=True, kw_only=True, tag="history"):
     """Past messages of a conversation as they are kept here, oldest first: the answer to ``/history``."""
 
     conversation: str
-    messages: list[Message | Undecryptable]
+    messages: list[Said]
 
 
 class Recovered(ScreenEvent, frozen=True, kw_only=True, tag="recovered"):
     """What a client that was killed had kept and perhaps no longer shown; comes once, at the next start."""
 
     conversation: str
-    messages: list[Message | Undecryptable]
+    messages: list[Said]
 
 
 class Found(ScreenEvent, frozen=True, kw_only=True, tag="found"):
     """Past messages that have all words of ``text``, oldest first: the answer to ``/search``."""
 
     text: str
-    messages: list[Message | Undecryptable]
+    messages: list[Said]
 
 
 class Listing(ScreenEvent, frozen=True, kw_only=True, tag="listing"):

@@ -60,8 +60,17 @@ class Floor(Protocol):
     def ask_quietly(self, kind: type[wire.Request], done: Done, **fields: Any) -> None:
         """Send a request that nobody waits for."""
 
-    def say(self, label: str, conversation: str, body: str, *, content: Literal["text", "topic"] = "text") -> object:
-        """Send a message, now or as soon as there is a connection."""
+    def say(
+        self,
+        label: str,
+        conversation: str,
+        body: str,
+        done: Done | None = None,
+        *,
+        content: Literal["text", "topic", "file"] = "text",
+        ulid: str = "",
+    ) -> object:
+        """Send a message, now or as soon as there is a connection; ``ulid``: the one it is to have."""
 
     def new_ulid(self) -> str:
         """A ULID of this moment."""

@@ -74,7 +74,7 @@ class Mail:
             self._show(events.Notice(text=f"{len(waiting)} waiting from last time, sent when connected"))
         held = [before for message in doubtful for before, _ in self._privacy.told(message)]
         shown = {(message.conversation, message.seq): message for message in (*held, *doubtful)}
-        doubtful = [message for _, message in sorted(shown.items()) if message.content in _READ]
+        doubtful = [message for _, message in sorted(shown.items()) if message.content not in _UNREAD]
         for name in dict.fromkeys(message.conversation for message in doubtful):
             past = [screen.message(message) for message in doubtful if message.conversation == name]
             self._show(events.Recovered(conversation=name, messages=past))
@@ -236,12 +236,12 @@ class Mail:
         self.commit()
         self._show(events.History(conversation=conversation, messages=self._past(conversation, count)))
 
-    def _past(self, conversation: str, count: int) -> list[events.Message | events.Undecryptable]:
+    def _past(self, conversation: str, count: int) -> list[events.Said]:
         """What people said; changes of rooms are passed over."""
         wanted = count
         while True:
             kept = self._ledger.store.history(conversation, wanted)
-            read = [message for message in kept if message.content in _READ]
+            read = [message for message in kept if message.content not in _UNREAD]
             if len(read) >= count or len(kept) < wanted:
                 return [screen.message(message) for message in read[-count:]]
             wanted *= 2
@@ -261,5 +261,5 @@ _NOT_STORED: Final = (
     "WARNING: the server says that it has not stored what was said in {}: who was away does not get it; do not trust"
     " this server"
 )
-_READ: Final = ("text", "sealed")
-"""What a list of past messages shows."""
+_UNREAD: Final = ("topic", "event")
+"""What a list of past messages passes over."""

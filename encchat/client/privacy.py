@@ -30,7 +30,7 @@ from encchat.client.ledger import Ledger
 from encchat.client.passing import Passing
 from encchat.client.requests import Answer, Done, Requests
 from encchat.client.rooms import Rooms, direct_conversation, session_conversation
-from encchat.client.store.interface import StoredMessage
+from encchat.client.store.interface import NEWER, SPOKEN, StoredMessage
 from encchat.client.unopened import Unopened, UnopenedMessages
 from encchat.e2e import interfaces as e2e
 from encchat.e2e.identity import SIGNATURES
@@ -297,7 +297,7 @@ class Privacy:
             signature=opened.signature,
             signed=opened.signed,
             trust=opened.trust,
-            content=opened.type,
+            content=opened.type if opened.type in SPOKEN else f"{NEWER}{opened.type}",
             reason="",
         )
 

@@ -86,7 +86,7 @@ def _(event: events.Message, zone: tzinfo | None = None) -> Paragraph:
     return Paragraph(head, tuple(printable_lines(event.text)), _MESSAGE_INDENT)
 
 
-def _marks(event: events.Message) -> str:
+def _marks(event: events.Message | events.File) -> str:
     """What is not as it should be, or not as usual, with how a message came; nothing at all where all is well."""
     if event.kind == "lobby":
         return ""
@@ -97,7 +97,7 @@ def _marks(event: events.Message) -> str:
         marks.append("unsigned" if event.signed == "absent" else "BAD SIGNATURE")
     if event.trust == "changed":
         marks.append("KEY CHANGED")
-    if event.ephemeral:
+    if isinstance(event, events.Message) and event.ephemeral:
         marks.append("off the record")
     return f" [{', '.join(marks)}]" if marks else ""
 
@@ -116,6 +116,46 @@ def _unread(event: events.Undecryptable, form: str, zone: tzinfo | None) -> str:
     place = f"{time}[{printable(event.conversation)}]"
     why = printable(reason_text(event.reason))
     return f"{place} a message of {printable(event.sender)} cannot be read: {why}; /why {printable(event.ulid)}"
+
+
+@render.register
+def _(event: events.File, zone: tzinfo | None = None) -> Paragraph:
+    return _said(_sent_file(event, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone))
+
+
+def _sent_file(event: events.File, form: str, zone: tzinfo | None) -> str:
+    place = f"{_local(event.time, form, zone)} [{printable(event.conversation)}]"
+    what = f"{printable(event.name)} ({size_text(event.size)})"
+    return f"{place} {printable(event.sender)}{_marks(event)} sends {what}: /accept {printable(event.ulid)}"
+
+
+@render.register
+def _(event: events.Transfer, zone: tzinfo | None = None) -> Paragraph | None:
+    name, far = printable(event.name), f"{size_text(event.done)} of {size_text(event.size)}"
+    whole = f"{name} ({size_text(event.size)})"
+    if event.state == "going":
+        return None if event.done else _said(f"{_GOING[event.direction]} {whole}")
+    if event.state == "waiting":
+        return _said(_with_reason(f"{name} waits, {far} are through", event.reason))
+    if event.state == "failed":
+        return _warned(f"{name} was not {_DONE[event.direction]}: {printable(event.reason)}")
+    if event.direction == "in":
+        return _said(f"{whole} is in {printable(event.path)}")
+    return _said(f"{whole} is sent to {printable(event.conversation)}")
+
+
+_GOING: Final = {"in": "fetching", "out": "sending"}
+_DONE: Final = {"in": "fetched", "out": "sent"}
+
+
+def size_text(size: int) -> str:
+    """Bytes as people say them: ``900 bytes``, ``23 KB``, ``4.7 MB``; a KB has 1,000."""
+    if size < 1_000:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    for unit, word in ((1_000, "KB"), (1_000_000, "MB"), (1_000_000_000, "GB")):
+        if size < 999.5 * unit or word == "GB":
+            return f"{size / unit:.1f} {word}" if size < 9.95 * unit else f"{size / unit:.0f} {word}"
+    return f"{size} bytes"
 
 
 @render.register
@@ -181,11 +221,14 @@ def _(event: events.Found, zone: tzinfo | None = None) -> Paragraph:
     return _past(f"past messages with {printable(event.text)}:", event.messages, zone)
 
 
-def _past(title: str, messages: list[events.Message | events.Undecryptable], zone: tzinfo | None) -> Paragraph:
+def _past(title: str, messages: list[events.Said], zone: tzinfo | None) -> Paragraph:
     rows = [title]
     for message in messages:
         if isinstance(message, events.Undecryptable):
             rows.append(_unread(message, "%Y-%m-%d %H:%M", zone))
+            continue
+        if isinstance(message, events.File):
+            rows.append(_sent_file(message, "%Y-%m-%d %H:%M", zone))
             continue
         head = f"{_local(message.time, '%Y-%m-%d %H:%M', zone)} [{printable(message.conversation)}]"
         first, *more = printable_lines(message.text)

@@ -7,23 +7,20 @@ from functools import lru_cache
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.store.interface import StoredMessage
+from encchat.client.sealed_files import described
+from encchat.client.store.interface import NEWER, StoredMessage
+from encchat.errors import FileRefusedError
 from encchat.limits import MAX_KEPT_MESSAGES
 
 
-def message(said: StoredMessage, *, missed: bool = False) -> events.Message | events.Undecryptable:
-    """A message, or that it could not be opened."""
+def message(said: StoredMessage, *, missed: bool = False) -> events.Said:
+    """A message or a file, or that it could not be opened or is none of what this client knows."""
     if said.content == "sealed":
-        return events.Undecryptable(
-            ulid=said.ulid,
-            conversation=said.conversation,
-            sender=said.sender,
-            reason=said.reason,
-            kind=said.kind,
-            seq=said.seq,
-            time=iso_time(said.time),
-            missed=missed,
-        )
+        return _unreadable(said, said.reason, missed)
+    if said.content == "file":
+        return _file(said, missed)
+    if said.content.startswith(NEWER):
+        return _unreadable(said, "newer", missed)
     return events.Message(
         conversation=said.conversation,
         kind=said.kind,
@@ -38,6 +35,44 @@ def message(said: StoredMessage, *, missed: bool = False) -> events.Message | ev
         trust=said.trust,
         missed=missed,
         ephemeral=said.seq == 0,
+    )
+
+
+def _unreadable(said: StoredMessage, reason: str, missed: bool) -> events.Undecryptable:
+    return events.Undecryptable(
+        ulid=said.ulid,
+        conversation=said.conversation,
+        sender=said.sender,
+        reason=reason,
+        kind=said.kind,
+        seq=said.seq,
+        time=iso_time(said.time),
+        missed=missed,
+    )
+
+
+def _file(said: StoredMessage, missed: bool) -> events.File | events.Undecryptable:
+    try:
+        file = described(said.body)
+    except FileRefusedError:
+        return _unreadable(said, "bad-file", missed)
+    if not said.seq:  # off the record there are no files: the server keeps nothing of such a room
+        return _unreadable(said, "bad-file", missed)
+    return events.File(
+        conversation=said.conversation,
+        kind=said.kind,
+        seq=said.seq,
+        sender=said.sender,
+        name=file.name,
+        size=file.size,
+        media=file.type,
+        time=iso_time(said.time),
+        ulid=said.ulid,
+        encryption=said.encryption,
+        signature=said.signature,
+        signed=said.signed,
+        trust=said.trust,
+        missed=missed,
     )
 
 

@@ -19,7 +19,11 @@ from encchat.e2e.recovery import Backup
 from encchat.errors import EncchatError
 from encchat.names import folded
 
-MessageType = Literal["text", "topic"]
+MessageType = str
+"""What a message's text is: ``text``, ``topic`` (of a room), ``file`` (a description of one, JSON).
+
+Others come from newer clients: they are opened and kept like these, so that they can be read after an upgrade.
+"""
 Signature = Literal["ed25519", "rsa-pss", "dsa", "none"]
 Signed = Literal["valid", "invalid", "absent"]
 Trust = Literal["verified", "pinned", "changed"]

@@ -25,11 +25,13 @@ from encchat.errors import UndecryptableError, UsageError
 from encchat.limits import MAX_BODY, MAX_IDENTITIES, MAX_NAME, MAX_PAYLOAD, PADDING
 from encchat.names import folded
 from encchat.wire.keys import Base64, DeviceId
-from encchat.wire.values import Seq, Ulid
+from encchat.wire.values import Seq, Ulid, form
 
 Word = Annotated[str, Meta(max_length=128)]
 """A conversation's id, or a recipient ``user/device``: two names and what is between them."""
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+ContentType = Annotated[MessageType, form("[a-z][a-z0-9-]{0,31}")]
+"""Not a list: what a newer client says has to be opened, though nobody here knows how to show it."""
 
 
 class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,7 +46,7 @@ class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: DeviceId
     recipient: Word = ""
     ulid: Ulid
-    type: MessageType = "text"
+    type: ContentType = "text"
     text: Annotated[str, Meta(max_length=MAX_BODY)]
     after: tuple[Seq, Ulid] | None = None
     previous: Ulid | Literal[""] = ""

@@ -6,7 +6,7 @@ lower case are the same. Each method can raise `StoreError`.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from attrs import define, field
 from msgspec import Struct
@@ -21,13 +21,19 @@ class Outgoing(Struct, frozen=True):
     ulid: str
     conversation: str
     body: str
-    content: Literal["text", "topic"] = "text"
+    content: Literal["text", "topic", "file"] = "text"
 
 
 Trust = Literal[e2e.Trust, "none"]
 """What is known of the sender's identity key; ``none`` in the lobby, where nothing is signed."""
-Content = Literal["text", "topic", "event", "sealed"]
-"""What a body is: text, a room's topic, a change of a room (JSON), or ciphertext that could not be opened yet."""
+Content = str
+"""What a body is: ``text``, ``topic`` (a room's), ``file`` (its description, JSON), ``event`` (a change of a room,
+JSON), ``sealed`` (ciphertext that could not be opened yet), or `NEWER` and a word that only a newer client knows.
+"""
+NEWER: Final = "new:"
+"""Before the type of a message that is unknown here, so that none can pass for an event of the server's."""
+SPOKEN: Final = frozenset({"text", "topic", "file"})
+"""What others can say of a body that this client knows."""
 
 
 class StoredMessage(Struct, frozen=True):
@@ -108,7 +114,7 @@ class Store(Protocol):
     def search(self, text: str, count: int) -> list[StoredMessage]:
         """The newest ``count`` messages that have every word of ``text``, or a word that begins so, oldest first.
 
-        Only texts and topics are looked through.
+        Only texts, topics and the names of files are looked through.
         """
 
     def doubtful(self) -> list[StoredMessage]:

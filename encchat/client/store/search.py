@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
-from encchat.client.store.interface import StoredMessage
+from encchat.client.sealed_files import kept_name
+from encchat.client.store.interface import SPOKEN, StoredMessage
 from encchat.errors import StoreError
 
 Place = tuple[str, int]
@@ -35,10 +36,10 @@ class Index:
         return len(self._places)
 
     def add(self, messages: Iterable[StoredMessage]) -> None:
-        """Take messages in; only what a person has written can be found."""
-        new, first = [message for message in messages if message.content in ("text", "topic")], len(self._places)
+        """Take messages in; only what a person has written can be found, and files by their name."""
+        new, first = [message for message in messages if message.content in SPOKEN], len(self._places)
         self._connection.execute("BEGIN")
-        rows = ((number, message.body) for number, message in enumerate(new, first))
+        rows = ((number, _words(message)) for number, message in enumerate(new, first))
         self._connection.executemany("INSERT INTO texts(rowid, body) VALUES (?, ?)", rows)
         self._connection.execute("COMMIT")
         self._places += [(message.conversation, message.seq) for message in new]
@@ -55,3 +56,8 @@ class Index:
     def close(self) -> None:
         """Forget everything."""
         self._connection.close()
+
+
+def _words(message: StoredMessage) -> str:
+    """Of a file its name: the key next to it is nobody's to search for."""
+    return kept_name(message.body) if message.content == "file" else message.body
