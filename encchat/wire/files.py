@@ -29,7 +29,7 @@ def sealed_length(size: int, number: int) -> int:
 
 
 class FileState(Line, frozen=True, kw_only=True, tag="file_state"):
-    """How far an upload is: the server has the chunks before number ``received``; the file is whole when that is all."""
+    """How far an upload is: the server has the chunks before number ``received``, and the file if those are all."""
 
     file: str
     received: int
