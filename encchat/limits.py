@@ -614,5 +614,23 @@ MAX_SETTINGS_FILE: Final = 65_536
 MAX_HISTORY: Final = 1_000
 """Typed lines the tty face remembers."""
 
+MAX_VIEWS: Final = 1_000
+"""Conversations the tty face counts unread messages of: more than anybody reads."""
+
+MAX_UNREAD_SHOWN: Final = 200
+"""Unread messages a conversation opens with at most: some screens full; ``/history`` shows more."""
+
+MAX_PRINTED: Final = 100
+"""Events the tty face prints between two looks at the keyboard: some milliseconds of work."""
+
+MAX_PASSED: Final = 1_000
+"""Messages off the record that this run remembers, so that a conversation that is gone back to is not empty."""
+
+BELL_SECONDS: Final = 1.0
+"""Between two rings of the bell."""
+
+MAX_NOTIFIED: Final = 200
+"""Characters of a message in a desktop notification."""
+
 MAX_UNREAD_EVENTS: Final = 10_000
 """Events that wait for a program to read them."""

@@ -20,6 +20,7 @@ from encchat.client.faces import Completion, Face, FaceName, Status
 from encchat.client.files import Files, LocalFiles
 from encchat.client.login import Credentials
 from encchat.client.options import Options
+from encchat.client.preferences import Preferences
 from encchat.client.runner import Runner
 from encchat.client.schemes import find_schemes
 from encchat.client.store.keyring import find_keyring
@@ -29,6 +30,7 @@ from encchat.errors import (
     KickedError,
     LoginRefusedError,
     PinMismatchError,
+    StoreError,
     UsageError,
 )
 from encchat.limits import MAX_DEVICE_NAME, MIN_PASSWORD
@@ -59,6 +61,7 @@ class App:
     _over: Deferred[Exit] | None = field(init=False, default=None)
     _turn: TurnEnd = field(init=False)
     _held: bool = field(init=False, default=False)
+    _preferences: Preferences = field(init=False, factory=Preferences)
 
     def __attrs_post_init__(self) -> None:
         self._turn = TurnEnd(self._reactor)
@@ -70,8 +73,38 @@ class App:
             files=self._files,
             schemes=lambda: find_schemes(self._options.insecure_teaching_scheme),
         )
-        self._face.set_completions(lambda typed: [Completion(row.word, row.help) for row in self._core.complete(typed)])
+        self._face.attach(self)
 
+    # What the face asks for (encchat.client.faces.Source) --------------------------------------------
+    @property
+    def user(self) -> str:
+        """The name this client is logged in under, empty before."""
+        return self._core.user
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the person has chosen."""
+        return self._preferences
+
+    def complete(self, typed: str) -> list[Completion]:
+        """The words that fit at the end of ``typed``."""
+        return [Completion(row.word, row.help) for row in self._core.complete(typed)]
+
+    def past(self, conversation: str, count: int) -> list[events.Said]:
+        """The newest messages of a conversation there are here, oldest first."""
+        try:
+            return self._core.past(conversation, count)
+        except StoreError:  # comes again at the next commit, which ends the client
+            return []
+
+    def typed_before(self) -> list[str]:
+        """Lines entered in this run and those before, oldest first."""
+        return []
+
+    def remember_typed(self, line: str) -> None:
+        """A line was entered."""
+
+    # ----------------------------------------------------------------------------------------------
     @property
     def _on_terminal(self) -> bool:
         return self._face_name == "tty"
@@ -177,12 +210,19 @@ class App:
         """Bring the face up to date with the core."""
         if self._core.state is State.READY and not self._face_started:
             self._start_face()
-        core = self._core
-        lock = core.trust_actions.lock(core.conversation) if self._on_terminal and core.user else ""
-        self._face.set_status(Status(core.conversation, core.presence, _CONNECTIONS[core.state], core.waiting, lock))
-        if self._held and not core.full:
+        if self._on_terminal:
+            self._face.set_status(self._status())
+        if self._held and not self._core.full:
             self._held = False
             self._face.read_on()
+
+    def _status(self) -> Status:
+        core, here = self._core, self._core.conversation
+        lock = core.trust_actions.lock(here) if core.user else ""
+        room = core.rooms.known(here)
+        topic = "" if room is None else room.header.topic
+        rooms = tuple(core.rooms.names())
+        return Status(here, core.presence, _CONNECTIONS[core.state], core.waiting, lock, topic, rooms)
 
     def password(self, *, new: bool) -> Deferred[str]:
         """The password that was given, or one the person types."""

@@ -359,6 +359,10 @@ class ClientCore:
         """Show the newest messages of a conversation that are kept here."""
         self._mail.show_past(conversation, count)
 
+    def past(self, conversation: str, count: int) -> list[events.Said]:
+        """The newest messages of a conversation that are here, oldest first; raise `StoreError`."""
+        return self._mail.past(conversation, count)
+
     def find(self, text: str) -> None:
         """Show the newest messages kept here that have all words of ``text``."""
         self._mail.find(text)

@@ -234,10 +234,10 @@ class Mail:
     def show_past(self, conversation: str, count: int) -> None:
         """Show the newest messages of a conversation that are kept here."""
         self.commit()
-        self._show(events.History(conversation=conversation, messages=self._past(conversation, count)))
+        self._show(events.History(conversation=conversation, messages=self.past(conversation, count)))
 
-    def _past(self, conversation: str, count: int) -> list[events.Said]:
-        """What people said; changes of rooms are passed over."""
+    def past(self, conversation: str, count: int) -> list[events.Said]:
+        """The newest of what people said, oldest first; changes of rooms are passed over."""
         wanted = count
         while True:
             kept = self._ledger.store.history(conversation, wanted)

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from encchat.client import events
-from encchat.client.faces import Completion, Face, Status, choose_face, install_reactor, make_face
+from encchat.client.faces import Completion, Face, NoSource, Status, choose_face, install_reactor, make_face
 from encchat.errors import EncchatError
 
 WORDS = (
@@ -40,6 +40,13 @@ def message(text: str, sender: str = "alice", seq: int = 1) -> events.Message:
     )
 
 
+class Words(NoSource):
+    """Completes with `WORDS`."""
+
+    def complete(self, typed: str) -> list[Completion]:
+        return [word for word in WORDS if word.word.startswith(typed.split(" ")[-1])]
+
+
 class Driver:
     """What the commands do."""
 
@@ -47,7 +54,7 @@ class Driver:
         self.reactor, self.face, self.mode = reactor, face, mode
 
     def begin(self) -> None:
-        self.face.set_completions(lambda typed: [w for w in WORDS if w.word.startswith(typed.split(" ")[-1])])
+        self.face.attach(Words())
         self.face.set_status(Status("lobby", "FREE", "connected"))
         if self.mode == "password":
             self.ask(self.face.ask_secret("Password: ")).addCallback(lambda _: self.face.start(self.typed, self.ended))

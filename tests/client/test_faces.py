@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from encchat.client import events
-from encchat.client.faces import Completion, Status, choose_face
+from encchat.client.faces import NoSource, Status, choose_face
 from encchat.client.faces.json import encode
 from encchat.client.faces.lines import LineFace
 from encchat.client.faces.plain import plain_face
@@ -212,11 +212,11 @@ class LineFaces(TestCase):
         self.open |= {terminal, other}
         await self.assertFailure(self.face(stdin=other, asks=False).ask("Name: "), ConfigurationError)
 
-    async def test_status_and_completions_are_taken(self) -> None:
+    async def test_status_and_source_are_taken(self) -> None:
         """What only the tty face shows does no harm."""
         face = self.face()
         face.set_status(Status("lobby", "FREE", ""))
-        face.set_completions(lambda typed: [Completion("a")])
+        face.attach(NoSource())
         await face.stop()
         self.close(self.stdout)
         self.assertEqual(os.read(self.reading, 1), b"")

@@ -11,10 +11,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Protocol, TextIO
 
-from attrs import frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 
-from encchat.client.events import ScreenEvent
+from encchat.client.events import Said, ScreenEvent
+from encchat.client.preferences import Preferences
 from encchat.errors import ConfigurationError
 
 FaceName = Literal["tty", "plain", "json"]
@@ -31,6 +32,9 @@ class Status:
     waiting: int = 0
     lock: str = ""
     """How what is said there is protected (`encchat.client.trust_actions.TrustActions.lock`)."""
+    topic: str = ""
+    rooms: tuple[str, ...] = ()
+    """The rooms this account is in."""
 
 
 @frozen
@@ -42,7 +46,57 @@ class Completion:
 
 
 Complete = Callable[[str], Sequence[Completion]]
-"""Given all that stands left of the cursor, the fitting words; each replaces what follows the last space."""
+"""`Source.complete`."""
+
+
+class Source(Protocol):
+    """What a face that has a person before it asks the client for; no call waits for the network."""
+
+    @property
+    def user(self) -> str:
+        """The name this client is logged in under, empty before."""
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the person has chosen; another object once something of it has changed."""
+
+    def complete(self, typed: str) -> Sequence[Completion]:
+        """The words that fit at the end of ``typed``, all that stands left of the cursor.
+
+        Each replaces what follows the last space.
+        """
+
+    def past(self, conversation: str, count: int) -> Sequence[Said]:
+        """The newest ``count`` messages of a conversation there are here, oldest first."""
+
+    def typed_before(self) -> Sequence[str]:
+        """Lines entered in this run and those before, oldest first."""
+
+    def remember_typed(self, line: str) -> None:
+        """A line was entered."""
+
+
+@define(eq=False)
+class NoSource:
+    """A `Source` that has nothing."""
+
+    user: str = ""
+    preferences: Preferences = field(factory=Preferences)
+
+    def complete(self, typed: str) -> Sequence[Completion]:
+        """No words."""
+        return ()
+
+    def past(self, conversation: str, count: int) -> Sequence[Said]:
+        """Nothing."""
+        return ()
+
+    def typed_before(self) -> Sequence[str]:
+        """No lines."""
+        return ()
+
+    def remember_typed(self, line: str) -> None:
+        """It is not."""
 
 
 class Face(Protocol):
@@ -67,8 +121,8 @@ class Face(Protocol):
     def set_status(self, status: Status) -> None:
         """Replace what the bottom bar says."""
 
-    def set_completions(self, words: Complete) -> None:
-        """Replace where completions come from."""
+    def attach(self, source: Source) -> None:
+        """Take everything that is asked for from ``source`` from now on."""
 
     def ask(self, prompt: str) -> Deferred[str]:
         """The next line, for one question, also before `start`.

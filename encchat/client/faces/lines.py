@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from encchat.client import events
-from encchat.client.faces import Complete, Status
+from encchat.client.faces import Source, Status
 from encchat.client.faces.echo import Echo
 from encchat.errors import ConfigurationError, EncchatError, LineTooLongError, MalformedRequestError
 from encchat.limits import MAX_TYPED_LINE, MAX_UNREAD_OUTPUT, STOP_SECONDS
@@ -100,8 +100,8 @@ class LineFace:
     def set_status(self, status: Status) -> None:
         """There is no place for it."""
 
-    def set_completions(self, words: Complete) -> None:
-        """Nobody presses Tab on a pipe."""
+    def attach(self, source: Source) -> None:
+        """Nothing is asked for: all that happens is shown as it comes."""
 
     def ask(self, prompt: str) -> Deferred[str]:
         if (refusal := self._refusal(prompt)) is not None:

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from encchat.client import events
-from encchat.client.faces import Complete, Status
+from encchat.client.faces import NoSource, Source, Status
 from encchat.client.faces.prompts import Left, Words, line_session, question_session
 from encchat.client.render import Paragraph, render
 from encchat.errors import MalformedRequestError
@@ -54,6 +54,7 @@ class TtyFace:
 
     _reactor: Any
     _status: Status = field(init=False, factory=Status)
+    _source: Source = field(init=False, factory=NoSource)
     _words: Words = field(init=False, factory=Words)
     _line: PromptSession[str] = field(init=False)
     _on_screen: PromptSession[str] | None = field(init=False, default=None)
@@ -93,8 +94,9 @@ class TtyFace:
         if self._on_screen is self._line:
             self._line.app.invalidate()
 
-    def set_completions(self, words: Complete) -> None:
-        self._words.words = words
+    def attach(self, source: Source) -> None:
+        self._source = source
+        self._words.words = source.complete
 
     def ask(self, prompt: str) -> Deferred[str]:
         return self._ask(prompt, secret=False)
