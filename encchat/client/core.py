@@ -57,6 +57,7 @@ from encchat.client.privacy import Privacy
 from encchat.client.requests import Done, Requests
 from encchat.client.room_actions import RoomActions
 from encchat.client.rooms import Rooms
+from encchat.client.settings import Settings
 from encchat.client.states import Asked, Ending, Question, State
 from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
 from encchat.client.trust_actions import TrustActions
@@ -83,7 +84,8 @@ class ClientCore:
 
     ``clock`` gives seconds since 1970 UTC, ``random(n)`` n random bytes. ``classic``: take the bare words of older
     chats. ``interactive``: a person sits there, who need not wait to leave. ``store`` can be another one by `use`,
-    before the first login. ``files`` are those that commands may read and write, ``schemes`` makes the ways to encrypt.
+    before the first login. ``files`` are those that commands may read and write, ``schemes`` makes the ways to encrypt,
+    ``settings`` is what the person has chosen.
     """
 
     _clock: Callable[[], float]
@@ -93,6 +95,7 @@ class ClientCore:
     _store: Store = field(factory=MemoryStore)
     files: Files = field(factory=NoFiles)
     _schemes: Callable[[], Iterable[Scheme]] = default_schemes
+    settings: Settings = field(factory=Settings)
     state: State = field(init=False, default=State.STARTING)
     ending: Ending = field(init=False, default=Ending.STAYING)
     _requests: Requests = field(init=False, factory=Requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
 import attrs
@@ -43,6 +43,10 @@ def _is_command(text: str) -> bool:
         return False
 
 
+def _either(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]])
+
+
 def option(
     default: Value,
     help: str,
@@ -61,7 +65,7 @@ def option(
     elif isinstance(default, int):
         words = f"a whole number from 0 to {up_to:,}"
     elif choices:
-        words = " or ".join([", ".join(choices[:-1]), choices[-1]])
+        words = _either(choices)
     return field(
         default=default, metadata={"help": help, "choices": choices, "up_to": up_to, "right": right, "words": words}
     )
@@ -116,10 +120,10 @@ class Option:
 
     @property
     def words_in_file(self) -> str:
-        """Which values are right, in TOML."""
+        """Which values are right, as TOML writes them."""
         if isinstance(self.default, bool):
-            return "true or false, without quotation marks"
-        return self.words if isinstance(self.default, int) else f"{self.words}, in quotation marks"
+            return "true or false"
+        return _either([f'"{choice}"' for choice in self.choices]) if self.choices else self.words
 
     @property
     def suggested(self) -> tuple[str, ...]:

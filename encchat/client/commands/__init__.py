@@ -14,6 +14,7 @@ from encchat.client.commands.completion import Known, Suggestion, suggestions
 from encchat.client.commands.messages import MESSAGES
 from encchat.client.commands.rooms import ROOMS
 from encchat.client.commands.sessions import SESSIONS
+from encchat.client.commands.settings import SETTINGS
 from encchat.client.commands.table import Arguments, Command
 from encchat.client.commands.trust import TRUST
 from encchat.errors import UnknownCommandError
@@ -38,7 +39,14 @@ def _help(actor: Actor, arguments: str) -> None:
     actor.notice(help_text(arguments.removeprefix("/"), actor.server_commands))
 
 
-COMMANDS: Final[tuple[Command, ...]] = (*MESSAGES, *SESSIONS, *ROOMS, *TRUST, *admin_commands(_help))
+COMMANDS: Final[tuple[Command, ...]] = (
+    *MESSAGES,
+    *SESSIONS,
+    *ROOMS,
+    *TRUST,
+    *SETTINGS,
+    *admin_commands(_help),
+)
 
 BY_VERB: Final = {command.verb: command for command in COMMANDS}
 

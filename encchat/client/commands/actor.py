@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from encchat import wire
 from encchat.client import generic
 from encchat.client.room_actions import RoomActions
+from encchat.client.settings import Settings
 from encchat.client.trust_actions import TrustActions
 
 
@@ -37,6 +38,10 @@ class Actor(Protocol):
     @property
     def trust_actions(self) -> TrustActions:
         """What can be done with keys."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the person has chosen."""
 
     def ask(self, label: str, kind: type[wire.Request], **fields: Any) -> None:
         """Send a request; its answer is shown, an error with ``label`` before it."""
