@@ -72,6 +72,7 @@ class App:
             interactive=self._on_terminal,
             files=self._files,
             schemes=lambda: find_schemes(self._options.insecure_teaching_scheme),
+            settings=self._options.settings,
         )
         self._face.attach(self)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from attrs import frozen
+from attrs import field, frozen
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 import encchat
@@ -18,6 +18,7 @@ from encchat.client.connection import Server
 from encchat.client.exits import Exit
 from encchat.client.home import Home, read_password
 from encchat.client.runner import Patience
+from encchat.client.settings import Settings, commented, settings_path
 from encchat.errors import EncchatError, PinMismatchError, UsageError
 from encchat.links import SCHEME, Address, InviteLink, parse_address, parse_link
 from encchat.secure import DEFAULT_SUITE, fingerprint
@@ -46,6 +47,7 @@ class Options:
     forget_device: bool
     recovery_file: str | None = None
     insecure_teaching_scheme: bool = False
+    settings: Settings = field(factory=Settings)
 
     def patience(self, terminal: bool) -> Patience:
         """How long to go on trying; ``--retry`` counts before and after the first login."""
@@ -123,13 +125,20 @@ def parser() -> argparse.ArgumentParser:
         help="know the broken scheme for teaching; never talk under it",
     )
     made.add_argument("--forget-device", action="store_true", help="log in, remove this device's key, leave")
+    made.add_argument(
+        "--print-config", action="store_true", help="print the settings in force as a commented file, and leave"
+    )
     made.add_argument("--version", action="version", version=f"encchat {encchat.__version__}")
     return made
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
-    """Read the command line; raise `UsageError`, or exit as argparse does."""
+    """Read the command line, and the settings; raise `UsageError` or `ConfigurationError`, or exit as argparse does."""
     found = parser().parse_args(arguments)
+    settings = Settings.load(settings_path(found.home, environment))
+    if found.print_config:
+        print(commented(settings.now), end="")
+        raise SystemExit(Exit.FINE)
     try:
         link = parse_link(found.address) if "://" in found.address else None
         address = link.address if link else parse_address(found.address)
@@ -157,4 +166,5 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         forget_device=found.forget_device,
         recovery_file=found.recovery_file,
         insecure_teaching_scheme=found.insecure_teaching_scheme,
+        settings=settings,
     )
