@@ -34,7 +34,7 @@ received one is kept and the cursor moved before it is shown and acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -96,6 +96,8 @@ class ClientCore:
     files: Files = field(factory=NoFiles)
     _schemes: Callable[[], Iterable[Scheme]] = default_schemes
     settings: Settings = field(factory=Settings)
+    unread: Callable[[], Sequence[events.Unread]] = field(init=False, default=tuple)
+    """Says what the face has not shown yet; the shell may set it."""
     state: State = field(init=False, default=State.STARTING)
     ending: Ending = field(init=False, default=Ending.STAYING)
     _requests: Requests = field(init=False, factory=Requests)
@@ -366,6 +368,14 @@ class ClientCore:
         """The newest messages of a conversation that are here, oldest first; raise `StoreError`."""
         return self._mail.past(conversation, count)
 
+    def show_unread(self) -> None:
+        """Show what the face has not shown yet."""
+        self.show(events.UnreadList(conversations=list(self.unread())))
+
+    def show_mentions(self) -> None:
+        """Show the newest messages that name this account."""
+        self._mail.show_mentions()
+
     def find(self, text: str) -> None:
         """Show the newest messages kept here that have all words of ``text``."""
         self._mail.find(text)
@@ -379,6 +389,8 @@ class ClientCore:
         self._events.append(event)
 
     def _show_message(self, message: StoredMessage, missed: bool) -> None:
+        if not message.seq:
+            self._mail.pass_by(message)
         if message.content == "sealed" and message.seq and self._privacy.hold(message, missed):
             return
         for held, was_missed in self._privacy.told(message):

@@ -164,6 +164,26 @@ class Waiting(ScreenEvent, frozen=True, kw_only=True, tag="waiting"):
     conversation: str
 
 
+class Went(ScreenEvent, frozen=True, kw_only=True, tag="went"):
+    """What is typed goes to ``conversation`` from now on, for the person said so."""
+
+    conversation: str
+
+
+class Unread(Struct, frozen=True, kw_only=True):
+    """One row of `UnreadList`; ``mentions``: how many of the messages name this account."""
+
+    conversation: str
+    unread: int
+    mentions: int
+
+
+class UnreadList(ScreenEvent, frozen=True, kw_only=True, tag="unread"):
+    """What this face has not shown: the answer to ``/unread``; faces that show everything as it comes have nothing."""
+
+    conversations: list[Unread]
+
+
 class History(ScreenEvent, frozen=True, kw_only=True, tag="history"):
     """Past messages of a conversation as they are kept here, oldest first: the answer to ``/history``."""
 

@@ -13,12 +13,13 @@ from encchat.client import events, screen
 from encchat.client.inbox import Inbox
 from encchat.client.lanes import Lanes, Pending
 from encchat.client.ledger import Ledger
+from encchat.client.mentions import is_mention
 from encchat.client.privacy import Privacy
 from encchat.client.requests import Answer, Done, Requests, check_body
 from encchat.client.store import Outgoing, StoredMessage
 from encchat.envelopes import OLM
 from encchat.errors import KeyChangedError, NotConnectedError, OverloadedError, UntrustedError
-from encchat.limits import MAX_FOUND, MAX_OUTBOX
+from encchat.limits import MAX_FOUND, MAX_OUTBOX, MAX_PASSED, MAX_PAST
 from encchat.names import LOBBY, folded
 from encchat.wire import Kind
 
@@ -43,6 +44,8 @@ class Mail:
     distrusted: bool = field(init=False, default=False)
     """Whether a message was refused because of somebody's key."""
     _outbox: dict[str, Pending] = field(init=False, factory=dict)
+    _passed: dict[str, StoredMessage] = field(init=False, factory=dict)
+    """What was said off the record in this run, by ULID; the store has nothing of it."""
     lanes: Lanes = field(init=False)
     inbox: Inbox = field(init=False)
 
@@ -51,7 +54,7 @@ class Mail:
             self._ledger,
             self._requests.send_quietly,
             self._privacy.opened,
-            lambda message: folded(message.sender) == folded(self.user),
+            self._is_me,
             self._waited,
             self._shown,
             lambda answer, label: self._fail(answer.code, answer.text, label),
@@ -83,6 +86,9 @@ class Mail:
         """Write what this turn has brought; raise `StoreError` if that cannot be."""
         self._privacy.settle()
         self._ledger.commit()
+
+    def _is_me(self, message: StoredMessage) -> bool:
+        return folded(message.sender) == folded(self.user)
 
     def _caught_up(self, is_old: bool) -> None:
         if is_old:
@@ -165,7 +171,9 @@ class Mail:
 
     def _accepted(self, pending: Pending, sent: wire.Sent) -> None:
         said = self._said(pending, sent)
-        if not pending.ephemeral:
+        if pending.ephemeral:
+            self.pass_by(said)
+        else:
             self.inbox.accepted(said)
         if (sent.seq == 0) != pending.ephemeral:
             code, text = ("on-record", _ON_RECORD) if pending.ephemeral else ("not-stored", _NOT_STORED)
@@ -234,10 +242,16 @@ class Mail:
     def show_past(self, conversation: str, count: int) -> None:
         """Show the newest messages of a conversation that are kept here."""
         self.commit()
-        self._show(events.History(conversation=conversation, messages=self.past(conversation, count)))
+        self._show(events.History(conversation=conversation, messages=self._kept(conversation, count)))
 
     def past(self, conversation: str, count: int) -> list[events.Said]:
-        """The newest of what people said, oldest first; changes of rooms are passed over."""
+        """The newest of what people said, oldest first; of what was said off the record, in this run."""
+        passed = [one for one in self._passed.values() if folded(one.conversation) == folded(conversation)]
+        newest = passed[-count:] if count else []
+        return [screen.message(message) for message in newest] or self._kept(conversation, count)
+
+    def _kept(self, conversation: str, count: int) -> list[events.Said]:
+        """Changes of rooms are passed over."""
         wanted = count
         while True:
             kept = self._ledger.store.history(conversation, wanted)
@@ -245,6 +259,24 @@ class Mail:
             if len(read) >= count or len(kept) < wanted:
                 return [screen.message(message) for message in read[-count:]]
             wanted *= 2
+
+    def pass_by(self, message: StoredMessage) -> None:
+        """It was said off the record: only this run remembers it, and not for long."""
+        if message.content in _UNREAD:
+            return
+        self._passed[message.ulid] = message
+        if len(self._passed) > MAX_PASSED:
+            del self._passed[next(iter(self._passed))]
+
+    def show_mentions(self) -> None:
+        """Show the newest messages that name this account."""
+        self.commit()
+        past = [
+            screen.message(message)
+            for message in self._ledger.store.search(self.user, MAX_PAST)
+            if message.content == "text" and not self._is_me(message) and is_mention(message.body, self.user)
+        ]
+        self._show(events.Found(text=self.user, messages=past[-MAX_FOUND:]))
 
     def find(self, text: str) -> None:
         """Show the newest messages kept here that have all words of ``text``."""

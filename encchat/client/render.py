@@ -201,6 +201,21 @@ def _(event: events.Unconfirmed, zone: tzinfo | None = None) -> Paragraph:
 
 
 @render.register
+def _(event: events.Went, zone: tzinfo | None = None) -> Paragraph:
+    return _said(f"what you type goes to {printable(event.conversation)} now")
+
+
+@render.register
+def _(event: events.UnreadList, zone: tzinfo | None = None) -> Paragraph:
+    rows = [(printable(one.conversation), _counted(one)) for one in event.conversations]
+    return _said("unread:", *_columns(rows)) if rows else _said("nothing is unread")
+
+
+def _counted(one: events.Unread) -> str:
+    return f"{one.unread}, {one.mentions} of them with your name" if one.mentions else str(one.unread)
+
+
+@render.register
 def _(event: events.History, zone: tzinfo | None = None) -> Paragraph:
     if not event.messages:
         return _said(f"nothing of {printable(event.conversation)} is kept here")

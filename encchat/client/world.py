@@ -46,7 +46,7 @@ class World:
     def go(self, conversation: str) -> None:
         """Bare lines go to ``conversation`` from now on."""
         self._place.conversation = conversation
-        self._notice(f"what you type goes to {conversation} now")
+        self._show(events.Went(conversation=conversation))
 
     def meet(self, name: str) -> None:
         """Remember an account name or the name of a direct conversation."""

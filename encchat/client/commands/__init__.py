@@ -17,6 +17,7 @@ from encchat.client.commands.sessions import SESSIONS
 from encchat.client.commands.settings import SETTINGS
 from encchat.client.commands.table import Arguments, Command
 from encchat.client.commands.trust import TRUST
+from encchat.client.commands.unread import UNREAD
 from encchat.errors import UnknownCommandError
 from encchat.limits import MAX_NAME
 
@@ -41,6 +42,7 @@ def _help(actor: Actor, arguments: str) -> None:
 
 COMMANDS: Final[tuple[Command, ...]] = (
     *MESSAGES,
+    *UNREAD,
     *SESSIONS,
     *ROOMS,
     *TRUST,

@@ -55,6 +55,12 @@ class Actor(Protocol):
     def show_past(self, conversation: str, count: int) -> None:
         """Show the newest messages of a conversation that are kept here."""
 
+    def show_unread(self) -> None:
+        """Show what the face has not shown yet."""
+
+    def show_mentions(self) -> None:
+        """Show the newest messages that name this account."""
+
     def find(self, text: str) -> None:
         """Show the newest messages kept here that have all words of ``text``."""
 

@@ -71,7 +71,7 @@ def bar(
     ``states`` are presence, connection and what waits. Where there is not room for all conversations, those with
     nothing unread go first, then the last ones; of what is unread then the bar still says that there is more.
     """
-    begin = [("class:bar.here", printable(here)), *_lock(lock)]
+    begin = [("class:bar.current", printable(here)), *_lock(lock)]
     parts = [begin, *([("class:bar.state", printable(state))] for state in states if state)]
     parts += [[fragment] for fragment in transfers]
     row = [("class:bar", " "), *_joined(parts)]
@@ -81,7 +81,7 @@ def bar(
 
 
 def _lock(lock: str) -> list[Fragment]:
-    style = "class:bar.alarm" if lock in _LOUD else "class:bar.lock"
+    style = "class:bar.warning" if lock in _LOUD else "class:bar.lock"
     return [(style, f" ({printable(lock)})")] if lock else []
 
 

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from encchat.client import events
 from encchat.client.preferences import Preferences
-from encchat.client.terminal.views import is_for_one, is_mention
+from encchat.client.terminal.views import is_for_one, names_me
 from encchat.client.text import printable, printable_lines
 from encchat.limits import BELL_SECONDS, MAX_NOTIFIED
 from encchat.names import folded
@@ -65,7 +65,7 @@ class Notifier:
                 sender = printable(event.sender)
                 if is_for_one(event):
                     return f"encchat: {sender} sends you {'a file' if isinstance(event, events.File) else 'a message'}"
-                if is_mention(event, self._user()):
+                if names_me(event, self._user()):
                     return f"encchat: {sender} names you in {printable(event.conversation)}"
             case events.Ringing(over=False):
                 return f"encchat: {printable(event.sender)} calls you"

@@ -12,13 +12,13 @@ conversation is shown whatever view is open, for it is an answer to what was typ
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, tzinfo
 
 from attrs import define, field, frozen
 
 from encchat.client import events
+from encchat.client.mentions import is_mention
 from encchat.limits import MAX_UNREAD_SHOWN, MAX_VIEWS
 from encchat.names import LOBBY, folded
 
@@ -121,6 +121,8 @@ class Views:
                     self._count(message)
             case events.Room() if not self._matters(event):
                 pass
+            case events.Went() if not self._is_here(event.conversation):
+                pass  # the heading says it
             case _:
                 self._items.append(Shown(event))
 
@@ -152,6 +154,18 @@ class Views:
         here = next((place for place, view in enumerate(order) if self._is_here(view.name)), 0)
         return order[(here + step) % len(order)].name
 
+    def numbered(self, number: int) -> str:
+        """The conversation of that number, empty if there is none."""
+        return next((view.name for view in self._views.values() if view.number == number), "")
+
+    def unread(self) -> list[events.Unread]:
+        """What is unread, in the order of the bar."""
+        return [
+            events.Unread(conversation=view.name, unread=view.unread, mentions=view.mentions)
+            for view in self._views.values()
+            if view.unread
+        ]
+
     # ----------------------------------------------------------------------------------------------
     def _hear(self, message: events.Said) -> None:
         if self._is_here(message.conversation):
@@ -163,7 +177,7 @@ class Views:
 
     def _count(self, message: events.Said) -> None:
         view = self._view(message.conversation)
-        first, mention = not view.unread, is_mention(message, self._user())
+        first, mention = not view.unread, names_me(message, self._user())
         is_new = view.count(message, mention=mention)
         if self.current and (mention or is_for_one(message)) and is_new and (first or not message.missed):
             self._items.append(Shown(message, tagged=True, dim=True))
@@ -241,12 +255,9 @@ def is_for_one(message: events.Said) -> bool:
     return message.kind in ("direct", "session")
 
 
-def is_mention(message: events.Said, user: str) -> bool:
-    """Whether a word of it is this account's name, with or without ``@``, upper and lower case alike."""
-    if not user or not isinstance(message, events.Message):
-        return False
-    name, text = folded(user), folded(message.text)
-    return name in text and any(word.strip(string.punctuation) == name for word in text.split())
+def names_me(message: events.Said, user: str) -> bool:
+    """Whether the name ``user`` stands in it."""
+    return isinstance(message, events.Message) and is_mention(message.text, user)
 
 
 def local_day(time: str, zone: tzinfo | None) -> date | None:
