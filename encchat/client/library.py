@@ -104,6 +104,13 @@ class Client:
         self._pump()
         return await accepted
 
+    def type(self, line: str) -> None:
+        """Do what ``line`` says when a person types it, as ``/join #garden``; what comes of it comes as events."""
+        if self._ended:
+            raise NotConnectedError("this client has left")
+        self._core.typed(line)
+        self._pump()
+
     async def request(self, kind: type[wire.Request], **fields: Any) -> wire.Result | None:
         """Ask the server anything, as in ``await client.request(wire.Users)``; raises its refusal."""
         answered: Deferred[wire.Result | None] = Deferred()

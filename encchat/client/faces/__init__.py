@@ -124,9 +124,10 @@ class Face(Protocol):
     def attach(self, source: Source) -> None:
         """Take everything that is asked for from ``source`` from now on."""
 
-    def ask(self, prompt: str) -> Deferred[str]:
+    def ask(self, prompt: str, *, vanishes: bool = False) -> Deferred[str]:
         """The next line, for one question, also before `start`.
 
+        ``vanishes``: where the screen allows it, question and answer leave it together, and its memory too.
         Fails with `ConfigurationError` where nobody can be asked, with `twisted.internet.defer.CancelledError`
         when the person leaves without an answer. Cancelling it takes the question back.
         """

@@ -103,7 +103,7 @@ class LineFace:
     def attach(self, source: Source) -> None:
         """Nothing is asked for: all that happens is shown as it comes."""
 
-    def ask(self, prompt: str) -> Deferred[str]:
+    def ask(self, prompt: str, *, vanishes: bool = False) -> Deferred[str]:
         if (refusal := self._refusal(prompt)) is not None:
             return fail(ConfigurationError(refusal))
         self._outbox.flush()

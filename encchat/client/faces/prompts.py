@@ -15,7 +15,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
 from encchat.client.faces import Complete, Status
-from encchat.client.text import printable
+from encchat.client.text import printable, printable_lines
 from encchat.limits import MAX_HISTORY
 
 _SECRETS: Final = ("/admin ", "-a ", "/recover ", "/keys ")
@@ -125,7 +125,7 @@ def toolbar(status: Status) -> str:
 def question_session(prompt: str, secret: bool) -> PromptSession[str]:
     """The prompt for one question; what is typed does not show if it is ``secret``."""
     return PromptSession(
-        message=printable(prompt),
+        message="\n".join(printable_lines(prompt)),
         input_processors=[Hidden() if secret else Seen()],
         history=DummyHistory(),
         interrupt_exception=Left,

@@ -2,13 +2,18 @@
 
 Two tasks run from the start of the reactor to `TtyFace.stop`. The prompter has one prompt on the screen: the question
 that waits longest, else, once the face is started, the line. A question that comes while a line is being typed takes
-its place, and the line comes back as it was. The printer gathers what is shown within `GATHER_SECONDS` into one print.
+its place, and the line comes back as it was. The printer gathers what is shown within `GATHER_SECONDS` into one print,
+and what has changed in the bar into one new bar.
+
+What is shown at all, and where, `encchat.client.terminal.views` decides: one conversation at a time. A half typed line
+belongs to the conversation it was typed in: it goes when another one is gone to, and comes back with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,10 +32,14 @@ from twisted.python.failure import Failure
 
 from encchat.client import events
 from encchat.client.faces import NoSource, Source, Status
-from encchat.client.faces.prompts import Left, Words, line_session, question_session
-from encchat.client.render import Paragraph, render
-from encchat.errors import MalformedRequestError
-from encchat.limits import GATHER_SECONDS
+from encchat.client.faces.prompts import Left, Moves, Words, line_session, question_session
+from encchat.client.terminal.bar import Fragment, Transfers, bar
+from encchat.client.terminal.notify import Notifier
+from encchat.client.terminal.paint import Painter, write
+from encchat.client.terminal.views import Views
+from encchat.errors import MalformedRequestError, UsageError
+from encchat.limits import GATHER_SECONDS, MAX_PRINTED
+from encchat.names import folded
 
 _log = Logger()
 
@@ -46,6 +55,7 @@ class Question:
     prompt: str
     secret: bool
     answer: Deferred[str]
+    vanishes: bool = False
 
 
 @define(eq=False)
@@ -55,12 +65,19 @@ class TtyFace:
     _reactor: Any
     _status: Status = field(init=False, factory=Status)
     _source: Source = field(init=False, factory=NoSource)
+    _views: Views = field(init=False)
+    _notifier: Notifier = field(init=False)
+    _transfers: Transfers = field(init=False, factory=Transfers)
+    _painter: Painter | None = field(init=False, default=None)
+    _drafts: dict[str, Document] = field(init=False, factory=dict)
+    """Half typed lines of conversations other than the current one."""
+    _child: subprocess.Popen[bytes] | None = field(init=False, default=None)
+    """The last desktop notification."""
     _words: Words = field(init=False, factory=Words)
     _line: PromptSession[str] = field(init=False)
     _on_screen: PromptSession[str] | None = field(init=False, default=None)
     _draft: Document = field(init=False, factory=Document)
     _questions: deque[Question] = field(init=False, factory=deque)
-    _paragraphs: list[Paragraph] = field(init=False, factory=list)
     _on_line: Callable[[str], None] | None = field(init=False, default=None)
     _to_prompt: asyncio.Event = field(init=False, factory=asyncio.Event)
     _to_print: asyncio.Event = field(init=False, factory=asyncio.Event)
@@ -68,20 +85,36 @@ class TtyFace:
     _stopped: Deferred[None] = field(init=False, factory=Deferred)
 
     def __attrs_post_init__(self) -> None:
-        self._line = line_session(self._words, lambda: self._status)
+        self._views = Views(
+            lambda conversation, count: self._source.past(conversation, count),
+            lambda: self._source.user,
+            lambda: self._source.preferences.backlog,
+        )
+        self._notifier = Notifier(
+            lambda: self._source.preferences, lambda: self._source.user, lambda: float(self._reactor.seconds())
+        )
+        self._line = line_session(
+            self._words,
+            lambda: self._status.conversation,
+            self._bar,
+            Moves(lambda number: self._go(self._views.numbered(number)), lambda step: self._go(self._views.neighbour(step))),
+        )
         self._reactor.callWhenRunning(self._run)
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
 
     def start(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
         """``on_end`` is never called: whoever ends the input of a terminal leaves."""
         self._on_line = on_line
+        self._turn()
         self._to_prompt.set()
 
     def show(self, event: events.ScreenEvent) -> None:
-        paragraph = render(event)
-        if paragraph is not None:
-            self._paragraphs.append(paragraph)
-            self._to_print.set()
+        self._notifier.take(event)
+        if isinstance(event, events.Transfer):
+            self._transfers.take(event)
+        if not (isinstance(event, events.Transfer) and event.state in ("going", "waiting")):
+            self._views.take(event)
+        self._to_print.set()
 
     def hold(self) -> None:
         """A person is not held up."""
@@ -90,19 +123,26 @@ class TtyFace:
         """There was no holding up."""
 
     def set_status(self, status: Status) -> None:
-        self._status = status
-        if self._on_screen is self._line:
-            self._line.app.invalidate()
+        before, self._status = self._status, status
+        if folded(before.conversation) != folded(status.conversation):
+            self._change_drafts(before.conversation, status.conversation)
+        if self._on_line is not None:
+            self._turn()
+        if before != status:
+            self._to_print.set()
 
     def attach(self, source: Source) -> None:
         self._source = source
         self._words.words = source.complete
 
-    def ask(self, prompt: str) -> Deferred[str]:
-        return self._ask(prompt, secret=False)
+    def unread(self) -> list[events.Unread]:
+        return self._views.unread()
+
+    def ask(self, prompt: str, *, vanishes: bool = False) -> Deferred[str]:
+        return self._ask(prompt, False, vanishes)
 
     def ask_secret(self, prompt: str) -> Deferred[str]:
-        return self._ask(prompt, secret=True)
+        return self._ask(prompt, True, False)
 
     def stop(self) -> Deferred[None]:
         if self._stopped.called:
@@ -125,7 +165,7 @@ class TtyFace:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._prompt_on())
                 tasks.create_task(self._print_on())
-        self._print()
+        self._print_all()
 
     def _broke(self, failure: Failure) -> None:
         """Without its tasks the face is of no use; an `OSError` means that the terminal itself is gone."""
@@ -139,16 +179,49 @@ class TtyFace:
             await self._to_print.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._to_print.clear()
-            async with in_terminal():
-                self._print()
+            while self._views.waiting:
+                async with in_terminal():
+                    self._print(MAX_PRINTED)
+                await asyncio.sleep(0)  # a key comes between two of them
+            self._line.app.invalidate()
+            self._alarm()
 
-    def _print(self) -> None:
-        paragraphs, self._paragraphs = self._paragraphs, []
+    def _print(self, count: int) -> None:
         output = self._line.app.output
         width = output.get_size().columns
-        for paragraph in paragraphs:
-            output.write("".join(f"{row}\n" for row in paragraph.rows(width, get_cwidth)))
-        output.flush()
+        painter = self._present_painter()
+        rows = [row for item in self._views.items(count) for row in painted(painter, item, width)]
+        write(output, rows, painter)
+
+    def _print_all(self) -> None:
+        while self._views.waiting:
+            self._print(MAX_PRINTED)
+
+    def _present_painter(self) -> Painter:
+        """One for what the person has chosen, which may have changed."""
+        preferences = self._source.preferences
+        if self._painter is None or self._painter.preferences is not preferences:
+            self._painter = Painter(preferences)
+        return self._painter
+
+    def _alarm(self) -> None:
+        """Ring the bell, and run the command for a desktop notification unless the last one still runs."""
+        if self._notifier.rings():
+            self._line.app.output.bell()
+            self._line.app.output.flush()
+        command = self._notifier.command()
+        if command is not None and (self._child is None or self._child.poll() is not None):
+            try:
+                self._child = subprocess.Popen(  # noqa: S603 - the person's own command, and no shell
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                text = f"no notification: {command[0]}: {error.strerror}; /set notify names another command"
+                self._views.take(events.Error(code=UsageError.code, text=text))
 
     async def _prompt_on(self) -> None:
         with _on_hangup(self._hang_up):
@@ -177,9 +250,10 @@ class TtyFace:
             self._entered(text)
 
     async def _put(self, question: Question) -> None:
-        self._print()  # what was said before it may be what it is about
+        self._print_all()  # what was said before it may be what it is about
         try:
-            text = await self._prompt(question_session(question.prompt, question.secret), Document())
+            session = question_session(question.prompt, question.secret)
+            text = await self._prompt(session, Document(), question.vanishes)
         except (Left, EOFError, Interrupted):
             self._questions.remove(question)
             question.answer.cancel()
@@ -187,17 +261,48 @@ class TtyFace:
             self._questions.remove(question)
             question.answer.callback(text)
 
-    async def _prompt(self, session: PromptSession[str], default: Document) -> str:
+    async def _prompt(self, session: PromptSession[str], default: Document, vanishes: bool = False) -> str:
         """What is entered; SIGINT stays Twisted's, errors on the loop asyncio's."""
-        self._on_screen, session.app.erase_when_done = session, False
+        self._on_screen, session.app.erase_when_done = session, vanishes
         try:
             return await session.prompt_async(default=default, set_exception_handler=False, handle_sigint=False)
         finally:
             self._on_screen = None
 
+    # Which conversation -------------------------------------------------------------------------
+    def _turn(self) -> None:
+        status = self._status
+        self._views.turn(status.conversation, status.lock, status.topic, status.rooms)
+
+    def _go(self, conversation: str) -> None:
+        if conversation:
+            self._typed(f"/go {conversation}")
+
+    def _change_drafts(self, before: str, now: str) -> None:
+        draft = self._drafts.pop(folded(now), Document())
+        if self._on_screen is self._line:
+            left, self._line.default_buffer.document = self._line.default_buffer.document, draft
+        else:
+            left, self._draft = self._draft, draft
+        if left.text:
+            self._drafts[folded(before)] = left
+
+    def _bar(self) -> list[Fragment]:
+        status = self._status
+        waiting = f"{status.waiting} waiting" if status.waiting else ""
+        return bar(
+            status.conversation,
+            status.lock,
+            (status.presence, status.connection, waiting),
+            self._transfers.fragments(),
+            self._views.order,
+            self._line.app.output.get_size().columns,
+            get_cwidth,
+        )
+
     # --------------------------------------------------------------------------------------------
-    def _ask(self, prompt: str, secret: bool) -> Deferred[str]:
-        question = Question(prompt, secret, Deferred(lambda _: self._withdraw(question)))
+    def _ask(self, prompt: str, secret: bool, vanishes: bool) -> Deferred[str]:
+        question = Question(prompt, secret, Deferred(lambda _: self._withdraw(question)), vanishes)
         self._questions.append(question)
         if self._on_screen is self._line:
             self._interrupt()
