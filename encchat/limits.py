@@ -456,6 +456,38 @@ FILE_CHUNK: Final = 32_768
 MAX_FILE_SIZE: Final = 25 * 2**20
 """Bytes of one file, unless the server is told otherwise: what mail takes, and a photograph fits three times."""
 
+FILES_OF_ACCOUNT: Final = 20
+"""Times the largest file that one account may have on the server at once: half a gigabyte, unless told otherwise."""
+
+MAX_FILES: Final = 1_000
+"""Files one account may have there, however small they are."""
+
+FILE_RETENTION_DAYS: Final = 30
+"""Days a file is kept, unless the server is told otherwise: who was on a long holiday still gets it."""
+
+OFFER_SECONDS: Final = 2 * 86_400
+"""How long an upload may stand still until what there is of it goes: a laptop stays shut over a night or two."""
+
+CHUNK_COST: Final = FILE_CHUNK / BYTES_PER_UNIT
+"""Cost units of a chunk, up or down, whatever its length; they are of a kind of their own."""
+
+FILE_SHARE: Final = 8.0
+"""Connections' worth of requests that chunks of one connection, or of one account, may cost: 1.6 megabytes a second,
+eight at once."""
+
+ADDRESS_FILE_SHARE: Final = 40.0
+"""The same for one address: eight megabytes a second, which is some tenth of what one core stores."""
+
+CHUNKS_AT_ONCE: Final = 8
+"""Chunks the store is asked to write or read at the same time, whoever asks: what somebody says meanwhile waits for
+three milliseconds of them and no more."""
+
+SWEEP_SECONDS: Final = 60.0
+"""Between two looks for files that are to go; one look at a row for each file."""
+
+SWEEP_SLICE: Final = 64
+"""Chunks erased in one transaction: two megabytes, some milliseconds."""
+
 # Stopping --------------------------------------------------------------------------------------
 HANG_UP_SECONDS: Final = 2.0
 """How long a connection the server closes may take to read its last lines before it is cut."""
@@ -569,9 +601,6 @@ FILE_HASH_SLICE: Final = 8 * FILE_CHUNK
 MAX_TRANSFERS: Final = 100
 """Files on their way at the same time, those that wait included."""
 
-MAX_OFFERS: Final = 10_000
-"""Files others have sent of which is remembered in which message they are; the first of more are forgotten."""
-
 MAX_FILES_SHOWN: Final = 50
 """Rows of ``/files``, the newest."""
 
@@ -580,6 +609,9 @@ TRANSFER_SHOWN_SECONDS: Final = 0.25
 
 FILE_AGAIN: Final = 3
 """Times in a row a file is begun again without getting further, until it is given up."""
+
+MAX_NUMBERED: Final = 1_000
+"""Files of the same name in one folder, told apart by a number."""
 
 MAX_PATHS: Final = 100
 """Names of files that completion shows."""
@@ -602,6 +634,15 @@ MAX_UNREAD_OUTPUT: Final = 64 * 2**20
 GATHER_SECONDS: Final = 0.02
 """How long the tty face gathers what it prints at once: unseen by people, and 300 messages a second are 50 prints."""
 
+MAX_HIGHLIGHTED: Final = 4_096
+"""Characters of code that the tty face highlights at once: a hundred lines, in some ten milliseconds."""
+
+HIGHLIGHT_RATE: Final = 4_096.0
+"""Characters of code that it highlights in a second, on average: what more comes is shown in one colour."""
+
+MAX_MARKS: Final = 8
+"""Marks on one letter: the languages that have most need five or six; a tower of them is drawn over other rows."""
+
 DEFAULT_BACKLOG: Final = 50
 """Messages shown when somebody goes to a conversation, if ``/set backlog`` says nothing else: two screenfuls."""
 
@@ -613,6 +654,15 @@ MAX_SETTINGS_FILE: Final = 65_536
 
 MAX_HISTORY: Final = 1_000
 """Typed lines the tty face remembers."""
+
+MAX_HISTORY_LINE: Final = 4_096
+"""Characters of a typed line that is kept for the next start; longer ones are remembered until the client ends."""
+
+MAX_EMOJI_OFFERED: Final = 40
+"""Emoji offered for the beginning of a name."""
+
+MAX_PASTE: Final = 4 * MAX_BODY
+"""Characters of a paste, or of a text from an editor: four times what can be sent at once, so that it can be cut down."""
 
 MAX_VIEWS: Final = 1_000
 """Conversations the tty face counts unread messages of: more than anybody reads."""
@@ -634,3 +684,21 @@ MAX_NOTIFIED: Final = 200
 
 MAX_UNREAD_EVENTS: Final = 10_000
 """Events that wait for a program to read them."""
+
+MAX_JUDGED_PASSWORD: Final = 72
+"""Characters of a new password that its strength is told from: guessing how to guess takes longer than linear time."""
+
+DEMO_START_SECONDS: Final = 30.0
+"""How long the server and the bots of a demo may take to be there, on a machine that is busy; one second is usual."""
+
+DEMO_END_SECONDS: Final = 5.0
+"""How long the client waits until a demo's processes and files are gone; its keeper goes on removing after that."""
+
+DEMO_READ_SECONDS: Final = 0.04
+"""How long the bots of a demo wait after each character they said, so that people can read it."""
+
+DEMO_LINE_SECONDS: Final = 0.8
+"""The least they wait between two lines."""
+
+DEMO_PATIENCE_SECONDS: Final = 45.0
+"""How long they wait before they say again, once, what can be tried next."""

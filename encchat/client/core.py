@@ -46,7 +46,7 @@ from encchat.client.answers import Answers
 from encchat.client.arrival import Arrival
 from encchat.client.aside import Workshop
 from encchat.client.classic import from_classic
-from encchat.client.commands import Suggestion, complete
+from encchat.client.commands import BY_VERB, Known, Suggestion, complete, is_secret
 from encchat.client.files import Files, NoFiles
 from encchat.client.floor import Failed, Then
 from encchat.client.generic import Value
@@ -60,6 +60,7 @@ from encchat.client.rooms import Rooms
 from encchat.client.settings import Settings
 from encchat.client.states import Asked, Ending, Question, State
 from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
+from encchat.client.terminal.history import TypedLines
 from encchat.client.trust_actions import TrustActions
 from encchat.client.typed import TypedAhead, Typist
 from encchat.client.world import World
@@ -73,6 +74,7 @@ from encchat.errors import (
     UsageError,
 )
 from encchat.limits import MAX_WAITING
+from encchat.names import LOBBY
 from encchat.ulids import UlidMaker
 
 __all__ = ["ClientCore", "Ending", "Question", "State"]
@@ -112,6 +114,7 @@ class ClientCore:
     _world: World = field(init=False)
     _answers: Answers = field(init=False)
     _ledger: Ledger = field(init=False)
+    _typed_lines: TypedLines = field(init=False)
     _privacy: Privacy = field(init=False)
     _mail: Mail = field(init=False)
     _typist: Typist = field(init=False)
@@ -125,8 +128,8 @@ class ClientCore:
         self.room_actions, self.trust_actions = RoomActions(self), TrustActions(self)
         requests, ahead, fail = self._requests, self._ahead, self.show_error
         world, ledger = World(self.show), Ledger(self._store)
-        self._world, self._ledger = world, ledger
-        self._typist = Typist(self, ahead, fail, self._blocked, self._is_quitting, self.interactive)
+        self._world, self._ledger, self._typed_lines = world, ledger, TypedLines(ledger)
+        self._typist = Typist(self, ahead, fail, self._blocked, self._is_quitting, self.interactive, self._remember)
         go_on, show_message = self._typist.go_on, self._show_message
         self._arrival = Arrival(requests, world, self.room_actions, self._ready)
         granted = partial(self._arrival.fetch_commands, lambda: None)
@@ -144,6 +147,7 @@ class ClientCore:
         self._ledger.store = store
         self._privacy.use()
         self._mail.use()
+        self._typed_lines.reread()
 
     # What the shell takes after every call ------------------------------------------------------
     def lines_to_send(self) -> list[bytes]:
@@ -283,6 +287,8 @@ class ClientCore:
     def typed(self, line: str) -> None:
         """Do what one typed line says, or keep it until what it depends on has been answered."""
         self._typist.typed(from_classic(line) if self.classic else line)
+        if not self.settings.now.history:
+            self._guarded(self._typed_lines.forget)
         self._leave_if_idle()
 
     def end_of_input(self) -> None:
@@ -292,7 +298,34 @@ class ClientCore:
 
     def complete(self, typed: str) -> list[Suggestion]:
         """The words that fit at the end of ``typed``."""
-        return complete(typed, self._world.known_names, self.server_commands, self.rooms.names())
+        rooms, world = self.rooms.names(), self._world
+        known = Known(world.known_names, rooms, BY_VERB, world.server_commands, self._addressable, self.files.paths)
+        return complete(typed, known)
+
+    def _addressable(self, conversation: str) -> Iterable[str]:
+        """Who can be addressed in a conversation, the current one for ""; others than who speaks."""
+        place = conversation or self.conversation
+        if place == LOBBY:
+            return self._world.known_names
+        if not place.startswith("#"):
+            return (place.removeprefix("@"),)
+        room = self.rooms.known(place)
+        return () if room is None else [name for name in room.joined() if name != self.user]
+
+    def typed_before(self) -> list[str]:
+        """The lines that are remembered of this run and those before, oldest first; raise `StoreError`."""
+        return self._typed_lines.all()
+
+    def _remember(self, line: str) -> None:
+        """Remember what a person has typed, unless it is secret, or off the record."""
+        if self.interactive and self.settings.now.history and not (is_secret(line) or self._off_the_record(line)):
+            self._typed_lines.add(line)
+
+    def _off_the_record(self, line: str) -> bool:
+        """Whether ``line`` is typed in a room off the record, or names one; in doubt it is."""
+        rooms = [word for word in (self.conversation, *line.split()) if word.startswith("#")]
+        unknown = self.conversation in rooms and self.rooms.known(self.conversation) is None
+        return unknown or any(map(self.rooms.is_ephemeral, rooms))
 
     def _settled(self, conversation: str) -> None:
         self._world.meet(conversation)

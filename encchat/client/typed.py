@@ -94,7 +94,8 @@ class Typist:
     """Has the ``actor`` do what is typed, in the order it was typed.
 
     ``blocked()``: nothing can be done now; ``leaving()``: nothing but leaving is done any more. ``interactive``: a
-    person sits there. ``fail(code, text, label)`` shows an error.
+    person sits there. ``fail(code, text, label)`` shows an error. ``remember`` is told of each line when it is done, in
+    the conversation it is meant for.
     """
 
     _actor: Actor
@@ -103,6 +104,7 @@ class Typist:
     _blocked: Callable[[], bool]
     _leaving: Callable[[], bool]
     _interactive: bool
+    _remember: Callable[[str], None] = lambda line: None
 
     def typed(self, line: str) -> None:
         """Do it, or keep it until it is its turn."""
@@ -121,6 +123,7 @@ class Typist:
         """Now; what is wrong with it is shown."""
         if self._leaving() and not is_quit(line):
             return
+        self._remember(line)
         try:
             run_line(self._actor, line)
         except EncchatError as error:

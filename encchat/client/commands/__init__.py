@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from encchat import wire
 from encchat.client import generic
+from encchat.client.classic import from_classic
 from encchat.client.commands.actor import Actor
 from encchat.client.commands.admin import admin_commands
 from encchat.client.commands.completion import Known, Suggestion, suggestions
 from encchat.client.commands.messages import MESSAGES
+from encchat.client.commands.parsing import first_word
 from encchat.client.commands.rooms import ROOMS
 from encchat.client.commands.sessions import SESSIONS
 from encchat.client.commands.settings import SETTINGS
@@ -27,9 +30,11 @@ __all__ = [
     "Actor",
     "Arguments",
     "Command",
+    "Known",
     "Suggestion",
     "complete",
     "help_text",
+    "is_secret",
     "label_of",
     "run_command",
     "typed_commands",
@@ -74,7 +79,7 @@ _BARE: Final = "goes to the current conversation; //TEXT sends a text that begin
 
 def run_command(actor: Actor, line: str) -> None:
     """Do what ``line``, which begins with ``/``, says; raise `encchat.errors.EncchatError` if it cannot be done."""
-    verb, _, arguments = line[1:].partition(" ")
+    verb, arguments = first_word(line[1:])
     verb = verb.casefold()
     command = BY_VERB.get(verb)
     if command is not None:
@@ -94,7 +99,7 @@ def typed_commands(entries: Iterable[wire.CommandEntry]) -> dict[str, wire.Comma
 
 def label_of(line: str) -> str:
     """The command word of a line, for its errors; never an argument, which may be a password."""
-    return line.partition(" ")[0] if line.startswith("/") else ""
+    return first_word(line)[0] if line.startswith("/") else ""
 
 
 def _unknown(verb: str, server_commands: Iterable[str]) -> str:
@@ -128,11 +133,21 @@ def _help_line(usage: str, text: str, width: int) -> str:
     return f"{usage}\n{' ' * width}  {text}"
 
 
-def complete(
-    typed: str,
-    known_names: Iterable[str],
-    server_commands: Mapping[str, wire.CommandEntry],
-    rooms: Iterable[str] = (),
-) -> list[Suggestion]:
+def is_secret(line: str) -> bool:
+    """Whether ``line`` holds what must not be remembered, also where its command is one letter off or a classic one."""
+    verb = _VERB.match(from_classic(line.strip()))
+    if verb is None:
+        return False
+    word = verb[1].casefold()
+    if word in BY_VERB:
+        return BY_VERB[word].secret
+    return bool(difflib.get_close_matches(word, _SECRETS))
+
+
+_VERB: Final = re.compile(r"/\s*([^\s/]+)")
+_SECRETS: Final = [command.verb for command in COMMANDS if command.secret]
+
+
+def complete(typed: str, known: Known) -> list[Suggestion]:
     """The words that fit at the end of ``typed``, which is all that stands left of the cursor."""
-    return suggestions(typed, Known(known_names, rooms, BY_VERB, server_commands))
+    return suggestions(typed, known)

@@ -9,6 +9,7 @@ from encchat import wire
 from encchat.client.commands.actor import Actor
 from encchat.client.commands.parsing import account, nothing
 from encchat.client.commands.table import Command
+from encchat.errors import UsageError
 
 
 def _admin(actor: Actor, arguments: str) -> None:
@@ -33,6 +34,11 @@ def _kick(actor: Actor, arguments: str) -> None:
     actor.ask(f"/kick {name}", wire.Kick, user=name, reason=reason.strip())
 
 
+def _edit(actor: Actor, arguments: str) -> None:
+    """The tty face opens the editor itself; a line that comes here was typed elsewhere."""
+    raise UsageError("an editor needs the terminal: encchat-client --face tty has it")
+
+
 def _quit(actor: Actor, arguments: str) -> None:
     nothing(arguments, "/quit")
     actor.leave()
@@ -41,8 +47,9 @@ def _quit(actor: Actor, arguments: str) -> None:
 def admin_commands(show_help: Callable[[Actor, str], None]) -> tuple[Command, ...]:
     """The rows; ``show_help`` knows the whole table."""
     return (
-        Command("admin", "/admin [PASSWORD]", "confirm your password for admin commands", _admin),
+        Command("admin", "/admin [PASSWORD]", "confirm your password for admin commands", _admin, secret=True),
         Command("kick", "/kick NAME [REASON]", "end all of NAME's connections", _kick, "user"),
+        Command("edit", "/edit [TEXT]", "write the line in $VISUAL or $EDITOR; Ctrl+X Ctrl+E does so too", _edit),
         Command("help", "/help [COMMAND]", "list the commands, or explain one", show_help, "command"),
         Command("quit", "/quit", "leave", _quit),
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from encchat import names
 from encchat.client.commands.actor import Actor
-from encchat.client.commands.parsing import account, another, nothing, room
+from encchat.client.commands.parsing import account, another, first_word, nothing, room
 from encchat.client.commands.table import Command
 from encchat.errors import UsageError
 from encchat.limits import DEFAULT_PAST, MAX_NAME, MAX_PAST
@@ -17,7 +17,7 @@ _HISTORY: Final = f"/history [lobby, @NAME or #ROOM] [N], N from 1 to {MAX_PAST}
 
 def _message(actor: Actor, arguments: str) -> None:
     usage = "/msg NAME TEXT"
-    word, _, text = arguments.partition(" ")
+    word, text = first_word(arguments)
     if word.startswith("#"):
         conversation = actor.room_actions.joined(room(word, "/msg #ROOM TEXT"))
     else:
@@ -81,7 +81,7 @@ def _search(actor: Actor, arguments: str) -> None:
 
 
 MESSAGES: Final = (
-    Command("msg", "/msg NAME TEXT", "send TEXT to NAME (or #ROOM) alone, encrypted end to end", _message, "user"),
+    Command("msg", "/msg NAME TEXT", "send TEXT to NAME (or #ROOM) alone, encrypted end to end", _message, "partner"),
     Command("all", "/all TEXT", "send TEXT to everybody, in the lobby", _all),
     Command("go", "/go [CONVERSATION]", "let bare lines go to lobby, @NAME or #ROOM", _go, "conversation"),
     Command("secure", "/secure TEXT", "send TEXT only if it is encrypted end to end; also secure: TEXT", _secure),

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from encchat import names
+from encchat.client.commands.table import Flag
 from encchat.errors import UsageError
 from encchat.limits import MAX_NAME
 from encchat.wire.rooms import RoomName
@@ -17,6 +18,15 @@ _SHOWN: Final = MAX_NAME
 
 
 _ROOM: Final = msgspec.json.Decoder(RoomName, strict=True)
+
+
+_FIRST: Final = re.compile(r"(\S*)\s?(.*)", re.DOTALL)
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """What stands before the first blank or line break, and what behind it."""
+    word, rest = _FIRST.fullmatch(text).groups()  # type: ignore[union-attr]  # it fits every text
+    return word, rest
 
 
 def nothing(arguments: str, usage: str) -> None:
@@ -85,8 +95,9 @@ def one_of(word: str, choices: tuple[str, ...], usage: str) -> str:
 _OPTION: Final = re.compile(r"--[a-z][a-z-]*")
 
 
-def options(words: list[str], takes: dict[str, tuple[str, ...] | None], usage: str) -> dict[str, str]:
-    """Take ``--name VALUE`` out of ``words``; ``takes``: the values, none at all for an empty tuple, None for any."""
+def options(words: list[str], flags: tuple[Flag, ...], usage: str) -> dict[str, str]:
+    """Take ``--name VALUE`` out of ``words``, as ``flags`` allow it."""
+    takes = {flag.name: flag for flag in flags}
     found: dict[str, str] = {}
     rest = list(words)
     words.clear()
@@ -97,11 +108,11 @@ def options(words: list[str], takes: dict[str, tuple[str, ...] | None], usage: s
             continue
         if word not in takes:
             raise UsageError(f"there is no {word[:_SHOWN]}, there are {', '.join(takes)}: {usage}")
-        values = takes[word]
-        if values == ():
+        flag = takes[word]
+        if not flag.values:
             found[word] = ""
         elif not rest:
-            raise UsageError(f"{word} takes {' or '.join(values or ('a word',))}: {usage}")
+            raise UsageError(f"{word} takes {' or '.join(flag.values)}: {usage}")
         else:
-            found[word] = rest.pop(0) if values is None else one_of(rest.pop(0), values, usage)
+            found[word] = rest.pop(0) if flag.others else one_of(rest.pop(0), flag.values, usage)
     return found

@@ -6,28 +6,27 @@ from typing import Final
 
 from encchat.client.commands.actor import Actor
 from encchat.client.commands.parsing import account, accounts, another, nothing, one_of, options, room_first
-from encchat.client.commands.table import Command
+from encchat.client.commands.table import Command, Flag
 from encchat.errors import UsageError
 
 _CHAT: Final = (
     "/chat [#ROOM] NAME... [--ephemeral] [--deniable] [--scheme megolm|server-key] [--history none|since-invite|all]"
     " [--open]"
 )
-_HISTORIES: Final = ("none", "since-invite", "all")
-_OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
-    "--ephemeral": (),
-    "--deniable": (),
-    "--scheme": None,
-    "--history": _HISTORIES,
-    "--open": (),
-}
+_FLAGS: Final = (
+    Flag("--ephemeral", help="off the record: kept nowhere"),
+    Flag("--deniable", help="nothing is signed"),
+    Flag("--scheme", ("megolm", "server-key"), "how it is encrypted; megolm unless said otherwise", others=True),
+    Flag("--history", ("none", "since-invite", "all"), "what new members can read of before"),
+    Flag("--open", help="everybody may join"),
+)
 _ON: Final = ("on", "off")
 
 
 def _chat(actor: Actor, arguments: str) -> None:
     room, rest = room_first(arguments, _CHAT)
     words = rest.split()
-    given = options(words, _OPTIONS, _CHAT)
+    given = options(words, _FLAGS, _CHAT)
     if "--ephemeral" in given and given.get("--history", "none") != "none":
         raise UsageError("what is said off the record is kept nowhere: with --ephemeral there is no --history to give")
     if not room and words and words[0].startswith("#"):
@@ -111,9 +110,22 @@ def _only_room(arguments: str, usage: str) -> str:
 
 
 ROOMS: Final = (
-    Command("chat", _CHAT, "open a room and invite NAME...; without #ROOM it gets a name", _chat, "users"),
     Command(
-        "invite", "/invite [#ROOM] NAME...", "invite into the room you are in; in none, open one", _invite, "users"
+        "chat",
+        _CHAT,
+        "open a room and invite NAME...; without #ROOM it gets a name",
+        _chat,
+        "users",
+        place="room",
+        flags=_FLAGS,
+    ),
+    Command(
+        "invite",
+        "/invite [#ROOM] NAME...",
+        "invite into the room you are in; in none, open one",
+        _invite,
+        "users",
+        place="room",
     ),
     Command("join", "/join [#ROOM]", "join a room you are invited to, or that is open", _join, "room"),
     Command("decline", "/decline [#ROOM]", "decline an invitation", _decline, "room"),
@@ -121,9 +133,30 @@ ROOMS: Final = (
     Command("who", "/who [#ROOM]", "show the room, how it is encrypted, and who is in it", _who, "room"),
     Command("rooms", "/rooms", "list your rooms, invitations, and the open rooms", _rooms),
     Command("topic", "/topic [TEXT]", "show or set what the room is about, encrypted like a message", _topic),
-    Command("expel", "/expel [#ROOM] NAME", "remove NAME from the room, or take an invitation back", _expel, "user"),
-    Command("moderator", "/moderator [#ROOM] NAME [on|off]", "let NAME expel others, or no more", _moderator, "user"),
     Command(
-        "open", "/open [#ROOM] [on|off]", "let everybody join the room, or only who is invited", _open, "word", _ON
+        "expel",
+        "/expel [#ROOM] NAME",
+        "remove NAME from the room, or take an invitation back",
+        _expel,
+        "user",
+        place="room",
+    ),
+    Command(
+        "moderator",
+        "/moderator [#ROOM] NAME [on|off]",
+        "let NAME expel others, or no more",
+        _moderator,
+        "user",
+        place="room",
+        then=(_ON,),
+    ),
+    Command(
+        "open",
+        "/open [#ROOM] [on|off]",
+        "let everybody join the room, or only who is invited",
+        _open,
+        "word",
+        _ON,
+        place="room",
     ),
 )

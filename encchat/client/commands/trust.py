@@ -98,7 +98,12 @@ def _keys(actor: Actor, arguments: str) -> None:
 
 TRUST: Final = (
     Command(
-        "verify", "/verify NAME [stop]", "compare keys with NAME: a safety number, then seven emoji", _verify, "user"
+        "verify",
+        "/verify NAME [stop]",
+        "compare keys with NAME: a safety number, then seven emoji",
+        _verify,
+        "user",
+        then=(("stop",),),
     ),
     Command("verified", "/verified NAME", "say that the number or the emoji were the same", _verified, "user"),
     Command("trust", "/trust NAME", "accept NAME's changed key", _trust, "user"),
@@ -112,10 +117,23 @@ TRUST: Final = (
     ),
     Command("fingerprint", "/fingerprint [NAME]", "show NAME's (or your) identity key in short", _fingerprint, "user"),
     Command("devices", _DEVICES, "list your devices, NAME's with their keys, or end one of yours", _devices, "user"),
-    Command("approve", "/approve CODE", "give your identity key to your other device that shows CODE", _approve),
-    Command("recover", "/recover [PHRASE]", "bring your keys to this device by the recovery phrase", _recover),
+    Command(
+        "approve", "/approve CODE", "give your identity key to your other device that shows CODE", _approve, secret=True
+    ),
+    Command(
+        "recover", "/recover [PHRASE]", "bring your keys to this device by the recovery phrase", _recover, secret=True
+    ),
     Command("recovery", "/recovery", "show the recovery phrase", _recovery),
     Command("sign", "/sign ed25519|rsa|dsa", "make a new identity key of that kind", _sign, "word", _ALGORITHMS),
     Command("why", "/why [ULID]", "say why a message (the last such) cannot be read", _why),
-    Command("keys", _KEYS, "write or read the keys of past messages", _keys, "word", ("export", "import")),
+    Command(
+        "keys",
+        _KEYS,
+        "write or read the keys of past messages",
+        _keys,
+        "word",
+        ("export", "import"),
+        then=("file",),
+        secret=True,
+    ),
 )
