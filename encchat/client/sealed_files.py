@@ -26,6 +26,7 @@ from encchat.client.text import printable
 from encchat.e2e.base64s import from_base64, to_base64
 from encchat.errors import FileRefusedError
 from encchat.limits import FILE_CHUNK, MAX_FILE_NAME, MAX_FILE_TAKEN, MAX_MEDIA
+from encchat.wire.files import chunks_of
 from encchat.wire.values import Ulid, form
 
 KEY_BYTES: Final = 32
@@ -33,16 +34,6 @@ HASH_BYTES: Final = 32
 _DOMAIN: Final = b"encchat file 1"
 _NONCE_BYTES: Final = 12
 _PLACE: Final = struct.Struct(">II").pack
-
-
-def chunks_of(size: int) -> int:
-    """How many pieces a file of ``size`` bytes has."""
-    return -(-size // FILE_CHUNK)
-
-
-def chunk_length(size: int, number: int) -> int:
-    """Bytes of its piece ``number``, the first being 0: all are `FILE_CHUNK` but the last."""
-    return min(FILE_CHUNK, size - number * FILE_CHUNK)
 
 
 @frozen
@@ -66,11 +57,13 @@ class ChunkSeal:
         try:
             return self._cipher.decrypt(_nonce(number), sealed, self._bound(number))
         except (InvalidTag, ValueError):
-            which = f"piece {number + 1} of {self._count}"
-            raise FileRefusedError(f"{which} is not what was sent: somebody, perhaps the server, has altered it") from None
+            raise FileRefusedError(_ALTERED.format(number + 1, self._count)) from None
 
     def _bound(self, number: int) -> bytes:
         return _DOMAIN + self._file.encode() + _PLACE(number, self._count)
+
+
+_ALTERED: Final = "piece {} of {} is not what was sent: somebody, perhaps the server, has altered it"
 
 
 def _nonce(number: int) -> bytes:
@@ -136,8 +129,8 @@ def described(text: str) -> Descriptor:
         raise FileRefusedError("its description cannot be read") from None
     if clean_name(found.name) != found.name:
         raise FileRefusedError(f"its name is none a file may have here: {found.name[:MAX_FILE_NAME]}")
-    if not 1 <= found.size <= MAX_FILE_TAKEN:
-        raise FileRefusedError(f"its size cannot be: {found.size} bytes, 1 to {MAX_FILE_TAKEN} are taken")
+    if not 0 <= found.size <= MAX_FILE_TAKEN:
+        raise FileRefusedError(f"its size cannot be: {found.size} bytes; up to {MAX_FILE_TAKEN} are taken")
     if found.chunk != FILE_CHUNK:
         raise FileRefusedError(f"it is in pieces of {found.chunk} bytes, {FILE_CHUNK} are taken")
     if len(from_base64(found.key) or b"") != KEY_BYTES:

@@ -1,0 +1,246 @@
+"""Fetching a file: its pieces are asked for in order, opened, and written behind one another into ``NAME.part``.
+
+Theory of operation. Each piece is opened before it is written (`encchat.client.sealed_files`), so the part holds
+nothing that the sender has not sealed, and never more than the size that was said. After a restart the part is
+read again, as a disk can lose what was written last; a whole number of pieces of it counts. When all are there and the
+SHA-256 is that of the message the part gets its name. If it is not, and some of the part is of an earlier process,
+all is fetched once more; else nothing is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field
+from msgspec import Struct
+
+from encchat import wire
+from encchat.client import events
+from encchat.client.requests import Answer
+from encchat.client.sealed_files import ChunkSeal, Descriptor
+from encchat.client.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
+from encchat.errors import EncchatError, NotConnectedError
+from encchat.limits import FILE_CHUNK, FILE_HASH_SLICE, FILE_WINDOW
+from encchat.wire.files import sealed_length
+
+KIND: Final = "file-in"
+
+
+class Inbound(Struct, frozen=True):
+    """What is kept of a download: which message tells of it, and where it goes; ``begun``: the part is ours."""
+
+    ulid: str
+    conversation: str
+    seq: int
+    path: str
+    begun: bool = False
+
+
+_decoder: Final = msgspec.msgpack.Decoder(Inbound)
+
+
+def kept(value: bytes) -> Inbound:
+    """What an earlier process has kept."""
+    return _decoder.decode(value)
+
+
+@define(eq=False)
+class Download:
+    """See the module's theory of operation."""
+
+    _desk: Desk
+    _record: Inbound
+    _file: Descriptor
+    step: Step = field(init=False, default=Step.LOOKING)
+    direction: events.Direction = field(init=False, default="in")
+    _seal: ChunkSeal = field(init=False, repr=False)
+    _hash: Any = field(init=False, factory=hashlib.sha256, repr=False)
+    _here: int = field(init=False, default=-1)
+    """Bytes of an earlier part that count; -1 before it was looked at."""
+    _read: int = field(init=False, default=0)
+    _written: int = field(init=False, default=0)
+    _next: int = field(init=False, default=0)
+    _flying: int = field(init=False, default=0)
+    _round: int = field(init=False, default=0)
+    """What was asked in an earlier one is answered for nobody."""
+    _came: dict[int, bytes] = field(init=False, factory=dict, repr=False)
+    """Pieces that are not written yet."""
+    _reason: str = field(init=False, default="")
+
+    def __attrs_post_init__(self) -> None:
+        self._seal = self._file.seal()
+        self._keep()
+
+    @property
+    def ulid(self) -> str:
+        """That of the message."""
+        return self._record.ulid
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to read or to write."""
+        return self.step is Step.LOOKING or (self.step is Step.MOVING and self._written in self._came)
+
+    def event(self) -> events.Transfer:
+        """How far it is."""
+        done = self._read if self.step is Step.LOOKING else self._written * FILE_CHUNK
+        return events.Transfer(
+            ulid=self.ulid,
+            conversation=self._record.conversation,
+            name=self._file.name,
+            media=self._file.type,
+            direction="in",
+            done=min(done, self._file.size),
+            size=self._file.size,
+            state=shown(self.step, self._reason),
+            reason=self._reason,
+            path=self._record.path if self.step is Step.OVER and not self._reason else "",
+        )
+
+    def work(self) -> None:
+        """One slice of reading or writing."""
+        try:
+            if self.step is Step.LOOKING:
+                self._look()
+            else:
+                self._write()
+        except EncchatError as error:
+            self._fail(error.text)
+
+    def go(self) -> None:
+        """Ask for the pieces."""
+        self.step, self._reason, self._next = Step.MOVING, "", self._written
+        self._round, self._flying = self._round + 1, 0
+        self._desk.tell(self)
+        self._ask_on()
+        self._end_if_through()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if self.step in (Step.MOVING, Step.STUCK):
+            self._wait(Step.READY, NO_CONNECTION)
+
+    def again(self) -> None:
+        """Ask again what was refused."""
+        if self.step is Step.STUCK:
+            self.step = Step.READY
+
+    def stop(self) -> None:
+        """It is not wanted any more."""
+        self._fail("stopped")
+
+    def _keep(self) -> None:
+        self._desk.keep.put(KIND, self.ulid, msgspec.msgpack.encode(self._record))
+
+    # What is there already ----------------------------------------------------------------------
+    def _look(self) -> None:
+        if self._here < 0:
+            self._here = self._begin()
+        if self._read < self._here:
+            piece = self._desk.files.part(self._record.path, self._read, min(FILE_HASH_SLICE, self._here - self._read))
+            self._hash.update(piece)
+            self._read += len(piece)
+            if not piece:
+                self._here = self._read  # it has become shorter: what is there by now cannot be told
+                self._anew()
+            return
+        self._written = -(-self._here // FILE_CHUNK)
+        self.step, self._reason = Step.READY, "" if self._desk.online else NO_CONNECTION
+        self._desk.moved_on()
+        if self.step is Step.READY:
+            self._desk.tell(self)
+
+    def _begin(self) -> int:
+        """The bytes of the part that count: whole pieces; there is a part then."""
+        path, size = self._record.path, self._file.size
+        got = self._desk.files.got(path) if self._record.begun else None
+        if got is None:
+            self._desk.files.begin(path)
+            self._record = msgspec.structs.replace(self._record, begun=True)
+            self._keep()
+            return 0
+        return 0 if got > size else got if got == size else got - got % FILE_CHUNK
+
+    def _anew(self) -> None:
+        """Fetch all of it again."""
+        self._hash, self._here, self._read, self._written = hashlib.sha256(), 0, 0, 0
+        self._came.clear()
+
+    # Over the wire ------------------------------------------------------------------------------
+    def _ask_on(self) -> None:
+        while self._flying + len(self._came) < FILE_WINDOW and self._next < self._file.count:
+            number, self._next, self._flying = self._next, self._next + 1, self._flying + 1
+            done = partial(self._answered, self._round, number)
+            self._desk.ask(wire.GetChunk, done, file=self._file.file, number=number)
+
+    def _answered(self, asked: int, number: int, answer: Answer) -> None:
+        if self.step is not Step.MOVING or asked != self._round:
+            return
+        self._flying -= 1
+        if isinstance(answer, wire.Ok):
+            self._take(number, answer.result)
+        elif answer.code in PASSING:
+            self._wait(Step.STUCK, answer.text)
+        elif answer.code != NotConnectedError.code:
+            self._fail(answer.text)
+
+    def _take(self, number: int, result: wire.Result | None) -> None:
+        expected = sealed_length(self._file.size, number)
+        if not isinstance(result, wire.Chunk) or (result.file, result.number) != (self._file.file, number):
+            self._fail(f"the server gives another piece than number {number + 1}, which was asked for")
+        elif len(result.data) != expected:
+            self._fail(f"piece {number + 1} has {len(result.data)} bytes, {expected} were said")
+        elif number >= self._written:
+            self._came[number] = result.data
+
+    def _write(self) -> None:
+        number = self._written
+        plain = self._seal.open(number, self._came.pop(number))
+        self._desk.files.put(self._record.path, number * FILE_CHUNK, plain)
+        self._hash.update(plain)
+        self._written = number + 1
+        self._desk.tell(self, rarely=True)
+        self._ask_on()
+        self._end_if_through()
+
+    def _wait(self, step: Step, reason: str) -> None:
+        self.step, self._reason = step, reason
+        self._came.clear()
+        self._desk.tell(self)
+        self._desk.moved_on()
+
+    # The end ------------------------------------------------------------------------------------
+    def _end_if_through(self) -> None:
+        if self.step is not Step.MOVING or self._written < self._file.count:
+            return
+        if self._hash.digest() == self._file.digest:
+            self.step = Step.ENDING
+            files, path = self._desk.files, self._record.path
+            self._desk.aside(lambda: files.finish(path), self._finished)
+        elif self._here > 0:
+            self._anew()
+            self.go()
+        else:
+            self._fail("its SHA-256 is not the one that was sent: it is not that file")
+
+    def _finished(self, trouble: str) -> None:
+        if self.step is not Step.ENDING:
+            return
+        self.step, self._reason = Step.OVER, trouble
+        self._desk.keep.put(KIND, self.ulid, None)
+        self._desk.tell(self)
+        self._desk.moved_on()
+
+    def _fail(self, reason: str) -> None:
+        if self.step is Step.OVER:
+            return
+        self.step, self._reason = Step.OVER, reason
+        self._came.clear()
+        self._desk.keep.put(KIND, self.ulid, None)
+        if self._record.begun:
+            self._desk.files.drop(self._record.path)
+        self._desk.tell(self)
+        self._desk.moved_on()
