@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol, TextIO
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 
-from encchat.client.events import Said, ScreenEvent
+from encchat.client.events import Said, ScreenEvent, Unread
 from encchat.client.preferences import Preferences
 from encchat.errors import ConfigurationError
 
@@ -72,9 +72,6 @@ class Source(Protocol):
     def typed_before(self) -> Sequence[str]:
         """Lines entered in this run and those before, oldest first."""
 
-    def remember_typed(self, line: str) -> None:
-        """A line was entered."""
-
 
 @define(eq=False)
 class NoSource:
@@ -94,9 +91,6 @@ class NoSource:
     def typed_before(self) -> Sequence[str]:
         """No lines."""
         return ()
-
-    def remember_typed(self, line: str) -> None:
-        """It is not."""
 
 
 class Face(Protocol):
@@ -123,6 +117,9 @@ class Face(Protocol):
 
     def attach(self, source: Source) -> None:
         """Take everything that is asked for from ``source`` from now on."""
+
+    def unread(self) -> Sequence[Unread]:
+        """What has come and was not shown."""
 
     def ask(self, prompt: str, *, vanishes: bool = False) -> Deferred[str]:
         """The next line, for one question, also before `start`.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from encchat.client import events
+from encchat.client.events import Unread
 from encchat.client.faces import Source, Status
 from encchat.client.faces.echo import Echo
 from encchat.errors import ConfigurationError, EncchatError, LineTooLongError, MalformedRequestError
@@ -102,6 +103,9 @@ class LineFace:
 
     def attach(self, source: Source) -> None:
         """Nothing is asked for: all that happens is shown as it comes."""
+
+    def unread(self) -> Sequence[Unread]:
+        return ()
 
     def ask(self, prompt: str, *, vanishes: bool = False) -> Deferred[str]:
         if (refusal := self._refusal(prompt)) is not None:

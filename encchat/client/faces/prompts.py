@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from attrs import frozen
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, get_common_complete_suffix
@@ -13,8 +14,10 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import DummyHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.styles import BaseStyle
 
-from encchat.client.faces import Complete, Status
+from encchat.client.faces import Complete
+from encchat.client.terminal.bar import Fragment
 from encchat.client.text import printable, printable_lines
 from encchat.limits import MAX_HISTORY
 
@@ -76,6 +79,26 @@ def _seen(character: str) -> str:
     return "\ufffd"
 
 
+@frozen
+class Moves:
+    """What keys do to change the conversation: ``to`` one by its number, ``by`` so many places."""
+
+    to: Callable[[int], None]
+    by: Callable[[int], None]
+
+
+def _moves(bindings: KeyBindings, moves: Moves) -> None:
+    """Alt+1 to Alt+9, Alt+Left and Alt+Right; a terminal says Alt by an escape before the key."""
+
+    def to(number: int) -> None:
+        bindings.add("escape", str(number))(lambda event: moves.to(number))
+
+    for number in range(1, 10):
+        to(number)
+    bindings.add("escape", "left")(lambda event: moves.by(-1))
+    bindings.add("escape", "right")(lambda event: moves.by(1))
+
+
 def _bindings(words: Words) -> KeyBindings:
     """Tab asks for the words there and then: prompt_toolkit's own drops it while a menu is still being made."""
     bindings = KeyBindings()
@@ -97,13 +120,18 @@ def _bindings(words: Words) -> KeyBindings:
     return bindings
 
 
-def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[str]:
-    """The prompt for lines: conversation before it, everything else of ``status`` in the bottom bar."""
+def line_session(
+    words: Words, conversation: Callable[[], str], bar: Callable[[], Sequence[Fragment]], moves: Moves, style: BaseStyle
+) -> PromptSession[str]:
+    """The prompt for lines: the conversation before it, ``bar`` below; ``moves`` are for the keys that change it."""
+    bindings = _bindings(words)
+    _moves(bindings, moves)
     return PromptSession(
-        message=lambda: f"{printable(status().conversation)}> ",
-        bottom_toolbar=lambda: toolbar(status()),
+        message=lambda: f"{printable(conversation())}> ",
+        bottom_toolbar=lambda: [*bar()],
         completer=words,
-        key_bindings=_bindings(words),
+        key_bindings=bindings,
+        style=style,
         # Without a condition prompt_toolkit keeps rows free for a menu that a plain message never shows.
         complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
         input_processors=[Seen()],
@@ -112,14 +140,6 @@ def line_session(words: Words, status: Callable[[], Status]) -> PromptSession[st
         interrupt_exception=Left,
         eof_exception=Left,
     )
-
-
-def toolbar(status: Status) -> str:
-    """The bottom bar's text."""
-    waiting = f"{status.waiting} waiting" if status.waiting else ""
-    place = f"{status.conversation} ({status.lock})" if status.lock else status.conversation
-    parts = (place, status.presence, status.connection, waiting)
-    return "  ".join(f" {printable(part)}" for part in parts if part)
 
 
 def question_session(prompt: str, secret: bool) -> PromptSession[str]:

@@ -25,7 +25,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.document import Document
 from prompt_toolkit.patch_stdout import StdoutProxy
-from prompt_toolkit.utils import get_cwidth
+from prompt_toolkit.styles import BaseStyle, DummyStyle, DynamicStyle, Style
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,9 +34,10 @@ from encchat.client import events
 from encchat.client.faces import NoSource, Source, Status
 from encchat.client.faces.prompts import Left, Moves, Words, line_session, question_session
 from encchat.client.terminal.bar import Fragment, Transfers, bar
+from encchat.client.terminal.columns import Row, columns
 from encchat.client.terminal.notify import Notifier
-from encchat.client.terminal.paint import Painter, write
-from encchat.client.terminal.views import Views
+from encchat.client.terminal.paint import Painter
+from encchat.client.terminal.views import Day, Heading, Item, New, Shown, Views
 from encchat.errors import MalformedRequestError, UsageError
 from encchat.limits import GATHER_SECONDS, MAX_PRINTED
 from encchat.names import folded
@@ -69,6 +70,7 @@ class TtyFace:
     _notifier: Notifier = field(init=False)
     _transfers: Transfers = field(init=False, factory=Transfers)
     _painter: Painter | None = field(init=False, default=None)
+    _style: BaseStyle = field(init=False, factory=DummyStyle)
     _drafts: dict[str, Document] = field(init=False, factory=dict)
     """Half typed lines of conversations other than the current one."""
     _child: subprocess.Popen[bytes] | None = field(init=False, default=None)
@@ -97,7 +99,11 @@ class TtyFace:
             self._words,
             lambda: self._status.conversation,
             self._bar,
-            Moves(lambda number: self._go(self._views.numbered(number)), lambda step: self._go(self._views.neighbour(step))),
+            Moves(
+                to=lambda number: self._go(self._views.numbered(number)),
+                by=lambda step: self._go(self._views.neighbour(step)),
+            ),
+            DynamicStyle(lambda: self._style),
         )
         self._reactor.callWhenRunning(self._run)
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
@@ -190,8 +196,7 @@ class TtyFace:
         output = self._line.app.output
         width = output.get_size().columns
         painter = self._present_painter()
-        rows = [row for item in self._views.items(count) for row in painted(painter, item, width)]
-        write(output, rows, painter)
+        painter.write(output, [row for item in self._views.items(count) for row in _painted(painter, item, width)])
 
     def _print_all(self) -> None:
         while self._views.waiting:
@@ -202,6 +207,8 @@ class TtyFace:
         preferences = self._source.preferences
         if self._painter is None or self._painter.preferences is not preferences:
             self._painter = Painter(preferences)
+            self._style = Style.from_dict(self._painter.style())
+            self._line.color_depth = self._painter.depth(self._line.app.output)
         return self._painter
 
     def _alarm(self) -> None:
@@ -297,7 +304,7 @@ class TtyFace:
             self._transfers.fragments(),
             self._views.order,
             self._line.app.output.get_size().columns,
-            get_cwidth,
+            columns,
         )
 
     # --------------------------------------------------------------------------------------------
@@ -339,6 +346,18 @@ class TtyFace:
         self._typed("/quit")
         self._on_line = None
         self._interrupt()
+
+
+def _painted(painter: Painter, item: Item, width: int) -> list[Row]:
+    match item:
+        case Shown():
+            return painter.rows(item.event, width, tagged=item.tagged, dim=item.dim)
+        case Heading():
+            return painter.heading(item.conversation, item.lock, item.topic, width)
+        case Day():
+            return painter.day(item.day, width)
+        case New():
+            return painter.new(width)
 
 
 @contextmanager
