@@ -81,12 +81,12 @@ def render(event: events.ScreenEvent, zone: tzinfo | None = None) -> Paragraph |
 
 @render.register
 def _(event: events.Message, zone: tzinfo | None = None) -> Paragraph:
-    time = _local(event.time, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone)
-    head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}{_marks(event)}: "
+    time = local_time(event.time, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone)
+    head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}{marks_text(event)}: "
     return Paragraph(head, tuple(printable_lines(event.text)), _MESSAGE_INDENT)
 
 
-def _marks(event: events.Message | events.File) -> str:
+def marks_text(event: events.Message | events.File) -> str:
     """What is not as it should be, or not as usual, with how a message came; nothing at all where all is well."""
     if event.kind == "lobby":
         return ""
@@ -108,25 +108,32 @@ _USUAL: Final = ("megolm", "olm")
 
 @render.register
 def _(event: events.Undecryptable, zone: tzinfo | None = None) -> Paragraph:
-    return _said(_unread(event, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone))
+    return _said(unreadable_text(event, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone))
 
 
-def _unread(event: events.Undecryptable, form: str, zone: tzinfo | None) -> str:
-    time = f"{_local(event.time, form, zone)} " if event.time else ""
-    place = f"{time}[{printable(event.conversation)}]"
+def unreadable_text(event: events.Undecryptable, form: str, zone: tzinfo | None, *, tagged: bool = True) -> str:
+    """What is said instead of a message; ``tagged``: with its conversation."""
+    time = f"{local_time(event.time, form, zone)} " if event.time else ""
+    place = f"{time}[{printable(event.conversation)}] " if tagged else time
     why = printable(reason_text(event.reason))
-    return f"{place} a message of {printable(event.sender)} cannot be read: {why}; /why {printable(event.ulid)}"
+    return f"{place}a message of {printable(event.sender)} cannot be read: {why}; /why {printable(event.ulid)}"
 
 
 @render.register
 def _(event: events.File, zone: tzinfo | None = None) -> Paragraph:
-    return _said(_sent_file(event, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone))
+    return _said(file_text(event, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone))
 
 
-def _sent_file(event: events.File, form: str, zone: tzinfo | None) -> str:
-    place = f"{_local(event.time, form, zone)} [{printable(event.conversation)}]"
+def file_text(event: events.File, form: str, zone: tzinfo | None) -> str:
+    """What is said of a file, in one line."""
+    place = f"{local_time(event.time, form, zone)} [{printable(event.conversation)}]"
+    return f"{place} {printable(event.sender)}{marks_text(event)} {offer_text(event)}"
+
+
+def offer_text(event: events.File) -> str:
+    """What its sender does with a file, and what one can do."""
     what = f"{printable(event.name)} ({size_text(event.size)})"
-    return f"{place} {printable(event.sender)}{_marks(event)} sends {what}: /accept {printable(event.ulid)}"
+    return f"sends {what}: /accept {printable(event.ulid)}"
 
 
 @render.register
@@ -184,7 +191,7 @@ def _(event: events.Users, zone: tzinfo | None = None) -> Paragraph:
 def _(event: events.Status, zone: tzinfo | None = None) -> Paragraph:
     line = f"{printable(event.user)} is {printable(event.presence)}"
     if event.presence == "OFFLINE":
-        seen = _local(event.last_seen, "%Y-%m-%d %H:%M", zone) if event.last_seen else "never"
+        seen = local_time(event.last_seen, "%Y-%m-%d %H:%M", zone) if event.last_seen else "never"
         line += f", last seen {seen}"
     return _said(line)
 
@@ -216,38 +223,36 @@ def _counted(one: events.Unread) -> str:
 
 
 @render.register
-def _(event: events.History, zone: tzinfo | None = None) -> Paragraph:
-    if not event.messages:
-        return _said(f"nothing of {printable(event.conversation)} is kept here")
-    return _past(f"past messages of {printable(event.conversation)}:", event.messages, zone)
+def _(event: events.History | events.Recovered | events.Found, zone: tzinfo | None = None) -> Paragraph:
+    return _past(past_title(event), event.messages, zone)
 
 
-@render.register
-def _(event: events.Recovered, zone: tzinfo | None = None) -> Paragraph:
-    return _past(
-        f"this client was cut off; perhaps not shown before, of {printable(event.conversation)}:", event.messages, zone
-    )
-
-
-@render.register
-def _(event: events.Found, zone: tzinfo | None = None) -> Paragraph:
-    if not event.messages:
-        return _said(f"no message kept here has {printable(event.text)}")
-    return _past(f"past messages with {printable(event.text)}:", event.messages, zone)
+def past_title(event: events.History | events.Recovered | events.Found) -> str:
+    """What stands above past messages, or for them."""
+    if isinstance(event, events.Found):
+        found = f"past messages with {printable(event.text)}:"
+        return found if event.messages else f"no message kept here has {printable(event.text)}"
+    if isinstance(event, events.Recovered):
+        return f"this client was cut off; perhaps not shown before, of {printable(event.conversation)}:"
+    found = f"past messages of {printable(event.conversation)}:"
+    return found if event.messages else f"nothing of {printable(event.conversation)} is kept here"
 
 
 def _past(title: str, messages: list[events.Said], zone: tzinfo | None) -> Paragraph:
     rows = [title]
     for message in messages:
         if isinstance(message, events.Undecryptable):
-            rows.append(_unread(message, "%Y-%m-%d %H:%M", zone))
+            rows.append(unreadable_text(message, "%Y-%m-%d %H:%M", zone))
             continue
         if isinstance(message, events.File):
-            rows.append(_sent_file(message, "%Y-%m-%d %H:%M", zone))
+            rows.append(file_text(message, "%Y-%m-%d %H:%M", zone))
             continue
-        head = f"{_local(message.time, '%Y-%m-%d %H:%M', zone)} [{printable(message.conversation)}]"
+        head = f"{local_time(message.time, '%Y-%m-%d %H:%M', zone)} [{printable(message.conversation)}]"
         first, *more = printable_lines(message.text)
-        rows += [f"{head} {printable(message.sender)}{_marks(message)}: {first}", *(f"    | {line}" for line in more)]
+        rows += [
+            f"{head} {printable(message.sender)}{marks_text(message)}: {first}",
+            *(f"    | {line}" for line in more),
+        ]
     return _said(*rows)
 
 
@@ -287,7 +292,7 @@ def _(event: events.Room, zone: tzinfo | None = None) -> Paragraph:
         "expelled": f"{by} removed {user} from {room}",
         "topic": f"{by} says {room} is about: {printable(event.text)}",
     }
-    time = _local(event.time, "%Y-%m-%d %H:%M ", zone) if event.missed and event.time else ""
+    time = local_time(event.time, "%Y-%m-%d %H:%M ", zone) if event.missed and event.time else ""
     return _said(f"{time}{lines[event.event_]}")
 
 
@@ -446,7 +451,7 @@ def _with_reason(line: str, reason: str) -> str:
     return f"{line}: {printable(reason)}" if reason else line
 
 
-def _local(time: str, form: str, zone: tzinfo | None) -> str:
+def local_time(time: str, form: str, zone: tzinfo | None = None) -> str:
     """An event's ISO time as people of ``zone`` write it; what is no time is shown as it came."""
     try:
         return datetime.fromisoformat(time).astimezone(zone).strftime(form)
