@@ -47,6 +47,7 @@ from encchat.client.arrival import Arrival
 from encchat.client.aside import Workshop
 from encchat.client.classic import from_classic
 from encchat.client.commands import BY_VERB, Known, Suggestion, complete, is_secret
+from encchat.client.file_actions import FileActions
 from encchat.client.files import Files, NoFiles
 from encchat.client.floor import Failed, Then
 from encchat.client.generic import Value
@@ -61,6 +62,7 @@ from encchat.client.settings import Settings
 from encchat.client.states import Asked, Ending, Question, State
 from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
 from encchat.client.terminal.history import TypedLines
+from encchat.client.transfers import Transfers
 from encchat.client.trust_actions import TrustActions
 from encchat.client.typed import TypedAhead, Typist
 from encchat.client.world import World
@@ -111,6 +113,9 @@ class ClientCore:
     """Whose ``aside`` the shell may set."""
     room_actions: RoomActions = field(init=False)
     trust_actions: TrustActions = field(init=False)
+    file_actions: FileActions = field(init=False)
+    transfers: Transfers = field(init=False)
+    """Files on their way."""
     _world: World = field(init=False)
     _answers: Answers = field(init=False)
     _ledger: Ledger = field(init=False)
@@ -136,10 +141,14 @@ class ClientCore:
         self._answers = Answers(requests, ahead, world, fail, granted, go_on)
         clock, random, ulid, tell = self._clock, self.random, self.new_ulid, self.trust_actions.tell
         self.workshop = Workshop(self._act)
+        self.transfers = Transfers(self, ledger, clock, self.workshop, self._leave_if_idle)
+        self.file_actions = FileActions(self, ledger, self.transfers)
         self._privacy = privacy = Privacy(
             ledger, requests, clock, random, ulid, tell, show_message, self._schemes, self.workshop
         )
-        self._mail = Mail(ledger, requests, privacy, self.show, show_message, fail, self._settled)
+        filed = self.file_actions.remember
+        self._mail = Mail(ledger, requests, privacy, self.show, show_message, fail, self._settled, filed)
+        self.transfers.use()
         self._hearing = Hearing(requests, ahead, world, self._mail, privacy, self.room_actions, fail, go_on)
 
     def use(self, store: Store) -> None:
@@ -148,6 +157,8 @@ class ClientCore:
         self._privacy.use()
         self._mail.use()
         self._typed_lines.reread()
+        self.file_actions.use()
+        self.transfers.use()
 
     # What the shell takes after every call ------------------------------------------------------
     def lines_to_send(self) -> list[bytes]:
@@ -210,12 +221,17 @@ class ClientCore:
     def idle(self) -> bool:
         """Whether nothing waits: no line typed ahead, no message unaccepted, no request unanswered, all keys there."""
         waits = self._ahead or self._mail.unaccepted or self._requests or self._privacy.starting
-        return not (waits or self.workshop.making)
+        return not (waits or self.workshop.making or (self.transfers.active and not self._goes_on_later))
+
+    @property
+    def _goes_on_later(self) -> bool:
+        """Whether files on their way need not be waited for: a person has said to leave, and the store knows them."""
+        return self.interactive and self.ending is Ending.QUITTING and self._ledger.store.durable
 
     @property
     def busy(self) -> bool:
         """Whether `work` has something to do."""
-        return self._broken is None and (self._privacy.busy or self._mail.lanes.busy)
+        return self._broken is None and (self._privacy.busy or self._mail.lanes.busy or self.transfers.busy)
 
     def work(self) -> None:
         """Do a slice of what is left to do, at most some 50 ms."""
@@ -238,6 +254,7 @@ class ClientCore:
         self._privacy.work()
         self.room_actions.work()
         self._mail.lanes.work()
+        self.transfers.work()
         self._typist.go_on()
 
     @property
@@ -268,13 +285,14 @@ class ClientCore:
     @property
     def sync_refused(self) -> bool:
         """Whether the server has refused something for a while: `catch_up` asks again, a little later."""
-        return self._mail.inbox.refused or self._mail.lanes.stuck
+        return self._mail.inbox.refused or self._mail.lanes.stuck or self.transfers.stuck
 
     def catch_up(self) -> None:
         """Ask again what is missing, and send again what was refused, if there is a connection."""
         if self.state is State.READY:
             self._mail.inbox.catch_up()
             self._mail.retry()
+            self._guarded(self.transfers.retry)
 
     def _commit(self) -> None:
         if self._broken is not None:
@@ -298,8 +316,8 @@ class ClientCore:
 
     def complete(self, typed: str) -> list[Suggestion]:
         """The words that fit at the end of ``typed``."""
-        rooms, world = self.rooms.names(), self._world
-        known = Known(world.known_names, rooms, BY_VERB, world.server_commands, self._addressable, self.files.paths)
+        rooms, world, paths, offers = self.rooms.names(), self._world, self.files.paths, self.file_actions.offers
+        known = Known(world.known_names, rooms, BY_VERB, world.server_commands, self._addressable, paths, offers)
         return complete(typed, known)
 
     def _addressable(self, conversation: str) -> Iterable[str]:
@@ -434,6 +452,8 @@ class ClientCore:
         elif message.content == "topic":
             self.room_actions.topic_set(message.conversation, message.sender, message.body, missed=missed)
         else:
+            if message.content == "file":
+                self.file_actions.remember(message)
             self.show(screen.message(message, missed=missed))
 
     def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
@@ -510,6 +530,7 @@ class ClientCore:
         self._requests.forget()
         self._privacy.lost()
         self._mail.lost()
+        self.transfers.lost()
         self._world.lost()
         if reason:
             self._events.append(events.Disconnected(reason=self._world.closing_reason or reason))
@@ -524,6 +545,7 @@ class ClientCore:
         self._world.resumed_or_not()
         self._privacy.start(self._device, self._mail.inbox.catch_up)
         self._mail.send_again()
+        self.transfers.connected()
         if self.interactive:
             self.request(wire.Users, self._world.learn_names)
         self._typist.go_on()

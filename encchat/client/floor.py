@@ -11,6 +11,7 @@ from encchat.client.files import Files
 from encchat.client.key_machine import KeyMachine
 from encchat.client.requests import Done
 from encchat.client.rooms import Rooms
+from encchat.client.settings import Settings
 
 Then = Callable[[wire.Result | None], None]
 """Takes the result of a request that was done."""
@@ -40,6 +41,10 @@ class Floor(Protocol):
     @property
     def files(self) -> Files:
         """The files of whoever sits here."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the person has chosen."""
 
     def ask(
         self,

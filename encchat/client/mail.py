@@ -30,7 +30,7 @@ class Mail:
 
     ``show`` takes what is to be shown, ``show_message(message, missed)`` a message, ``fail(code, text, label)`` a
     refusal; ``settled`` is told of each message that has left the outbox, by the name of its conversation, after the
-    commit.
+    commit; ``filed`` of each of this client's own about a file, once the server has it.
     """
 
     _ledger: Ledger
@@ -40,6 +40,7 @@ class Mail:
     _show_message: Callable[[StoredMessage, bool], None]
     _fail: Callable[[str, str, str], None]
     _settled: Callable[[str], None]
+    _filed: Callable[[StoredMessage], None]
     user: str = field(init=False, default="")
     distrusted: bool = field(init=False, default=False)
     """Whether a message was refused because of somebody's key."""
@@ -206,6 +207,8 @@ class Mail:
             conversation = answer.result.conversation
             if not pending.ephemeral:
                 self._privacy.chain.said(message.conversation, message.ulid)
+            if message.content == "file":
+                self._filed(self._said(pending, answer.result))
             self._show(screen.sent(answer.result))
         elif isinstance(answer, wire.Error):
             self.distrusted = self.distrusted or answer.code in (KeyChangedError.code, UntrustedError.code)

@@ -13,6 +13,7 @@ from encchat.client.classic import from_classic
 from encchat.client.commands.actor import Actor
 from encchat.client.commands.admin import admin_commands
 from encchat.client.commands.completion import Known, Suggestion, suggestions
+from encchat.client.commands.files import FILES
 from encchat.client.commands.messages import MESSAGES
 from encchat.client.commands.parsing import first_word
 from encchat.client.commands.rooms import ROOMS
@@ -50,6 +51,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *UNREAD,
     *SESSIONS,
     *ROOMS,
+    *FILES,
     *TRUST,
     *SETTINGS,
     *admin_commands(_help),
@@ -70,6 +72,7 @@ _BY_THE_CLIENT: Final[tuple[type[wire.Request], ...]] = (
     wire.Ack,
     *wire.KEY_REQUESTS,
     *wire.ROOM_REQUESTS,
+    *wire.FILE_REQUESTS,
 )
 _NOT_TYPED: Final = frozenset(str(kind.__struct_config__.tag) for kind in _BY_THE_CLIENT)
 """Requests the client makes by itself, or under other words."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from encchat import wire
 from encchat.client import generic
+from encchat.client.file_actions import FileActions
 from encchat.client.room_actions import RoomActions
 from encchat.client.settings import Settings
 from encchat.client.trust_actions import TrustActions
@@ -38,6 +39,10 @@ class Actor(Protocol):
     @property
     def trust_actions(self) -> TrustActions:
         """What can be done with keys."""
+
+    @property
+    def file_actions(self) -> FileActions:
+        """What can be done with files."""
 
     @property
     def settings(self) -> Settings:
