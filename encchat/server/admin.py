@@ -25,7 +25,7 @@ from encchat.server.store.database import edited
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; print the result on stdout, or one line on stderr and return 1."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         print(options.act(options))
     except EncchatError as problem:
@@ -34,34 +34,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="encchat-admin", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"encchat {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """The parser; also what the manual page and the shells' completion are made from."""
+    made = argparse.ArgumentParser(prog="encchat-admin", description=__doc__)
+    made.add_argument("--version", action="version", version=f"encchat {__version__}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--data-dir", "-D", metavar="DIR", help="the server's data directory (default: as the server's)"
+        "--data-dir",
+        "-D",
+        metavar="DIR",
+        help="the server's data directory (default: encchat-server in $XDG_STATE_HOME, ~/.local/state)",
     )
 
-    invite = commands.add_parser("invite", parents=[common], help="make an invite link")
-    invite.add_argument("--role", choices=("user", "moderator", "admin"), default="user", help="default: user")
-    invite.add_argument("--uses", type=_uses, default=1, metavar="N", help="how many people it lets in (default: 1)")
+    invite = commands.add_parser("invite", parents=[common], help="print a link with which somebody can register")
+    invite.add_argument(
+        "--role", choices=("user", "moderator", "admin"), default="user", help="what they may do (default: user)"
+    )
+    invite.add_argument(
+        "--uses", type=_uses, default=1, metavar="N", help="how many people the link lets in (default: 1)"
+    )
     invite.add_argument(
         "--expires",
         type=_seconds,
         metavar="TIME",
-        help="such as 30m, 12h, 7d, 2w (default: 7d), or never",
+        help="how long it is good for: 30m, 12h, 7d (default), 2w, or never",
         default="7d",
     )
     invite.add_argument(
-        "--address", metavar="HOST[:PORT]", help="where people reach the server (default: as it last ran)"
+        "--address",
+        metavar="HOST[:PORT]",
+        help="where people reach the server (default: the address it had when it last ran)",
     )
     invite.set_defaults(act=_invite)
 
     admin_store.add_commands(commands, common)
-    show = commands.add_parser("fingerprint", parents=[common], help="show the fingerprint clients must see")
+    show = commands.add_parser("fingerprint", parents=[common], help="print the fingerprint that clients must see")
     show.set_defaults(act=_fingerprint)
-    return parser
+    return made
 
 
 def _uses(text: str) -> int:

@@ -185,6 +185,17 @@ KEYS: Final = (
     _setting("retain_room_count", _AMOUNT, "Messages of each room to keep, the newest ones; 0 keeps all"),
     _setting("retain_room_days", _DAYS, "Days to keep a message of a room; 0 keeps it for ever"),
     _setting(
+        "max_file_size",
+        _AMOUNT,
+        f"Bytes of the largest file that is taken; an account may have {limits.FILES_OF_ACCOUNT} times as much here; 0"
+        " takes none",
+    ),
+    _setting(
+        "file_retention",
+        _DAYS,
+        "Days to keep a file, if messages where it was sent are kept as long; 0 keeps it as long as those",
+    ),
+    _setting(
         "schemes",
         _SCHEMES,
         "How messages outside the lobby may be encrypted end to end, and no other way; server-key is read by whoever"

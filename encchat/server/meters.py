@@ -4,8 +4,9 @@ Theory of operation: each of the three has a bucket for every kind of request, s
 the others alone. Whatever is asked is charged to all three. Who owes is not read until the debt is earned (slowed:
 nothing is lost, TCP holds back the rest). A connection that for `FLOOD_TOLD_SECONDS` has more to say whenever it is
 read again is told, once a minute; after `FLOOD_SECONDS` it is hung up. What an address owes only slows: behind it
-may be an office, and who shares it with a flood must not be hung up for that. Buckets are made when they are first
-needed: most connections are idle.
+may be an office, and who shares it with a flood must not be hung up for that. Chunks of files only slow, too: a
+large file is no flood, but always has more to come. Buckets are made when they are first needed: most connections are
+idle.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from attrs import define, field, frozen
 
 from encchat.limits import (
     ACCOUNT_SHARE,
+    ADDRESS_FILE_SHARE,
     ADDRESS_LOGIN_SHARE,
     ADDRESS_SHARE,
+    FILE_SHARE,
     FLOOD_GAP,
     FLOOD_SECONDS,
     FLOOD_TOLD_EVERY,
@@ -30,13 +33,17 @@ from encchat.names import folded
 from encchat.net.admission import address_key
 from encchat.server.rate import Bucket
 
-RequestKind = Literal["message", "query", "login", "moderation"]
+RequestKind = Literal["message", "query", "login", "moderation", "file"]
 
 _KINDS: Final[tuple[RequestKind, ...]] = get_args(RequestKind)
 _FEWEST_TO_SWEEP: Final = 1_024
-_ONE: Final = dict.fromkeys(_KINDS, 1.0)
-_ACCOUNT: Final = dict.fromkeys(_KINDS, ACCOUNT_SHARE)
-_ADDRESS: Final = {**dict.fromkeys(_KINDS, ADDRESS_SHARE), "login": ADDRESS_LOGIN_SHARE}
+_ONE: Final = {**dict.fromkeys(_KINDS, 1.0), "file": FILE_SHARE}
+_ACCOUNT: Final = {**dict.fromkeys(_KINDS, ACCOUNT_SHARE), "file": FILE_SHARE}
+_ADDRESS: Final = {
+    **dict.fromkeys(_KINDS, ADDRESS_SHARE),
+    "login": ADDRESS_LOGIN_SHARE,
+    "file": ADDRESS_FILE_SHARE,
+}
 
 
 class Step(Enum):
@@ -97,6 +104,11 @@ class Meter:
                 enough = False
         return None if enough else self._debt(kind)
 
+    def give_back(self, kind: RequestKind, cost: float) -> None:
+        """Take back what was charged: it turned out to be of another kind."""
+        for bucket in self._buckets.get(kind) or self._collect(kind):
+            bucket.units += cost
+
     def log_in(self, name: str) -> None:
         """From now on it is this account's too."""
         self._meters.enter(self._purses, f"account {folded(name)}", _ACCOUNT)
@@ -117,7 +129,8 @@ class Meter:
         if owed <= 0:
             return None
         seconds = max(owed, RATE_HOLD_SECONDS)
-        return Debt(seconds, self._step(now, seconds) if max(own) > 0 else Step.SLOW)
+        floods = max(own) > 0 and kind != "file"
+        return Debt(seconds, self._step(now, seconds) if floods else Step.SLOW)
 
     def _step(self, now: float, seconds: float) -> Step:
         if now - self._free_at > FLOOD_GAP:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from attrs import frozen
 from msgspec import Struct, field
 
+from encchat.errors import UnknownFileError
 from encchat.wire import Kind, Role
 
 RANK: Final[dict[Role, int]] = {"user": 0, "moderator": 1, "admin": 2}
@@ -76,6 +77,12 @@ class Stored(Struct, frozen=True, gc=False):
 LOBBY_KEY: Final = "lobby"
 
 
+def direct_people(key: str) -> frozenset[int]:
+    """The ids of the two whose direct conversation has that `direct_key`; nobody's for another key."""
+    kind, *ids = key.split(":")
+    return frozenset(map(int, ids)) if kind == "direct" else frozenset()
+
+
 def direct_key(one: Account, other: Account) -> str:
     """The store's key of the direct conversation of two accounts, whoever writes."""
     if one.id < other.id:
@@ -134,3 +141,38 @@ class AuditEntry:
     action: str
     target: str
     detail: str
+
+
+@frozen
+class NewFile:
+    """A file that is offered; ``conversation`` is the store's key of it, ``size`` in bytes before it is sealed."""
+
+    ulid: str
+    account_id: int
+    conversation: str
+    size: int
+    chunks: int
+    time: int
+
+
+@frozen
+class StoredChunk:
+    """A chunk of a file of ``chunks`` for that conversation; ``data`` is None if there is none of that number."""
+
+    conversation: str
+    chunks: int
+    data: bytes | None
+
+
+@frozen
+class FileTerms:
+    """Files go whose last chunk came before these times, by what they are; None: they stay."""
+
+    unfinished: int
+    direct: int | None
+    room: int | None
+
+
+def no_file(ulid: str) -> UnknownFileError:
+    """The same whether there is none, it is not whole, or it is not the asker's: files do not show by a refusal."""
+    return UnknownFileError(f"there is no file {ulid} for you here; it may not be there yet, or be gone")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from attrs import Factory, define, evolve, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from encchat.limits import CHUNKS_AT_ONCE
 from encchat.links import Address
 from encchat.net.outbox import TurnEnd
 from encchat.net.tally import Tallies
@@ -94,6 +95,8 @@ class Services:
     key_watch: KeyWatch = Factory(lambda services: KeyWatch(services.chat, services.carry_out), takes_self=True)
     refusals: Tallies = Factory(lambda services: Tallies(services.clock.seconds), takes_self=True)
     """What was forbidden, by who asked and what for."""
+    chunks: DeferredSemaphore = Factory(lambda: DeferredSemaphore(CHUNKS_AT_ONCE))
+    """Who reads or writes a chunk of a file waits for it; in the order of asking."""
     stopping: bool = False
     _announcing: bool = False
 

@@ -39,4 +39,6 @@ class Settings:
     retain_direct_days: int = 0
     retain_room_count: int = 0
     retain_room_days: int = 0
+    max_file_size: int = limits.MAX_FILE_SIZE
+    file_retention: int = limits.FILE_RETENTION_DAYS
     schemes: tuple[str, ...] = envelopes.SCHEMES

@@ -26,6 +26,7 @@ from encchat.server.retention import Retention
 from encchat.server.service import ChatService, Keyring, Parts
 from encchat.server.settings import Settings
 from encchat.server.store.sqlite import SqliteStore
+from encchat.server.sweep import FileSweep
 
 __all__ = ["Options", "makeService"]
 
@@ -90,7 +91,11 @@ def _parts(reactor: Any, options: Options, log: LeveledObserver) -> Parts:
         address=options.address(),
         reload=options.reload,
         apply=apply,
-        companions=(Retention(store, lambda: chat.settings, reactor, time.time), Changes(chat.services)),
+        companions=(
+            Retention(store, lambda: chat.settings, reactor, time.time),
+            FileSweep(store, lambda: chat.settings, reactor, time.time),
+            Changes(chat.services),
+        ),
     )
 
 

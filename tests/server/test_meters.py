@@ -9,8 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.limits import (
     ACCOUNT_SHARE,
+    ADDRESS_FILE_SHARE,
     ADDRESS_LOGIN_SHARE,
     ADDRESS_SHARE,
+    FILE_SHARE,
     FLOOD_GAP,
     FLOOD_SECONDS,
     FLOOD_TOLD_EVERY,
@@ -64,7 +66,7 @@ class Shares(MeterCase):
         """Who has sent too much can still ask, and a moderator still act."""
         meter = self.meters.connection(ALICE)
         self.assertIsNotNone(self.spend(meter, 11))
-        for kind in ("query", "login", "moderation"):
+        for kind in ("query", "login", "moderation", "file"):
             self.assertIsNone(meter.charge(kind, 10.0))  # type: ignore[arg-type]
 
     def test_one_connections_flood_leaves_others_alone(self) -> None:
@@ -97,6 +99,26 @@ class Shares(MeterCase):
         answers = [self.spend(meter, 10, "login") for meter in meters]
         self.assertEqual([answer is None for answer in answers], [True] * int(ADDRESS_LOGIN_SHARE) + [False])
         self.assertIsNone(self.spend(meters[-1], 10, "message"))
+
+    def test_chunks_have_shares_of_their_own(self) -> None:
+        """Many of an account's connections have no more than one; an address has some times as much."""
+        one, other = self.meters.connection(ALICE), self.meters.connection(ALICE)
+        for meter in (one, other):
+            meter.log_in("alice")
+        self.assertIsNone(self.spend(one, 10 * FILE_SHARE, "file"))
+        self.assertEqual(self.spend(other, 1, "file"), Debt(1 / (2 * FILE_SHARE), Step.SLOW))
+        meters = [self.meters.connection(BOB) for _ in range(int(ADDRESS_FILE_SHARE / FILE_SHARE) + 1)]
+        answers = [self.spend(meter, 10 * FILE_SHARE, "file") for meter in meters]
+        self.assertEqual([answer is None for answer in answers], [True] * (len(meters) - 1) + [False])
+
+    def test_what_is_given_back_can_be_spent_again(self) -> None:
+        """And no more than that."""
+        meter = self.meters.connection(ALICE)
+        meter.log_in("alice")
+        self.assertIsNone(self.spend(meter, 10))
+        meter.give_back("message", 4)
+        self.assertIsNone(self.spend(meter, 4))
+        self.assertIsNotNone(self.spend(meter, 1))
 
     def test_coming_again_buys_nothing(self) -> None:
         """What an account has spent is remembered when its connections are gone."""
@@ -147,6 +169,18 @@ class Floods(MeterCase):
             steps = self.keep_asking(meter, FLOOD_SECONDS - 2)
             self.assertNotIn(Step.HANG_UP, [step for _, step in steps])
             self.clock.advance(FLOOD_GAP + 0.1)
+
+    def test_a_large_file_is_slowed_but_never_told_or_hung_up(self) -> None:
+        """It always has more to come, and is no flood for that; nor does it make what is said beside it one."""
+        meter = self.meters.connection(ALICE)
+        for _ in range(1_000):
+            debt = meter.charge("file", 10 * FILE_SHARE)
+            if debt is not None:
+                self.assertIs(debt.step, Step.SLOW)
+                self.clock.advance(debt.seconds)
+        self.assertGreater(self.clock.seconds(), 10 * FLOOD_SECONDS)
+        self.assertIsNone(meter.charge("message", 10.0))
+        self.assertEqual(meter.charge("message", 1.0), Debt(0.5, Step.SLOW))
 
     def test_it_is_told_once_a_minute_at_most(self) -> None:
         """To somebody who pauses just enough, time and again."""

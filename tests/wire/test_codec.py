@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,9 @@ DEVICE_KEYS = {
     "signature": "c2ln",
     "vouch": "dm91Y2g",
 }
+
+SEALED = "QUFBQUFBQUFBQUFBQUFBQUE="
+"""A chunk of one byte, in base64."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "register": {"user": "alice", "password": "correct horse", "invite": "abc", "device_name": "laptop"},
@@ -85,6 +89,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ack_inbox": {"seq": 7},
     "put_backup": {"entries": [{"name": "0a-1f", "sealed": "c2VhbGVk"}]},
     "get_backup": {"after": "0a", "name": "0a-1f"},
+    "offer_file": {"file": ULID, "conversation": "#team", "size": 32_769, "chunks": 2},
+    "put_chunk": {"file": ULID, "number": 1, "data": SEALED},
+    "get_chunk": {"file": ULID, "number": 0},
+    "drop_file": {"file": ULID},
     "admin": {"password": "correct horse"},
     "kick": {"user": "bob", "reason": "spam"},
     "ban": {"target": "192.0.2.0/24", "terms": "7d spam"},
@@ -230,6 +238,8 @@ class RequestDecoding(SynchronousTestCase):
         """Ids of messages sort by time everywhere, so nothing else is taken for one."""
         for bad in ("", ULID[:-1], ULID + "0", ULID.lower(), "8" + ULID[1:], "I" * 26, ULID[:-1] + "\n"):
             self.refused(line("send", **{**EXAMPLES["send"], "ulid": bad}))
+            for tag in ("offer_file", "put_chunk", "get_chunk", "drop_file"):
+                self.refused(line(tag, **{**EXAMPLES[tag], "file": bad}))
 
     def test_no_newline_stands_behind_what_has_a_form(self) -> None:
         """Or two rooms could have names that look the same, and one key two spellings."""
@@ -279,6 +289,56 @@ class RequestDecoding(SynchronousTestCase):
             self.decoder.decode(json.dumps({**EXAMPLES[type_], "id": 1, **fields, "type": type_}).encode())
         except MalformedRequestError as error:
             self.assertTrue(error.text)
+
+
+class Chunks(SynchronousTestCase):
+    """What a file is cut into, and how it travels."""
+
+    def setUp(self) -> None:
+        self.decoder = wire.RequestDecoder(wire.BUILT_IN)
+
+    @given(st.binary(min_size=limits.TAG_LENGTH + 1, max_size=200), st.integers(0, limits.MAX_REQUEST_ID))
+    def test_the_bytes_of_a_chunk_are_the_same_on_both_ends(self, data: bytes, number: int) -> None:
+        """Up and down, whatever bytes they are."""
+        put = wire.PutChunk(id=1, file=ULID, number=number, data=data)
+        self.assertEqual(self.decoder.decode(wire.encode(put)), put)
+        got = wire.Ok(id=1, result=wire.Chunk(file=ULID, number=number, data=data))
+        self.assertEqual(wire.decode_event(wire.encode(got)), got)
+
+    @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda data: b64encode(data).decode()))
+    def test_any_text_is_a_chunk_or_refused(self, text: str) -> None:
+        """Nothing but standard base64 with its padding is one, and of a tag and a byte at least."""
+        data = line("put_chunk", file=ULID, number=0, data=text)
+        try:
+            taken = self.decoder.decode(data)
+        except MalformedRequestError:
+            return
+        self.assertGreater(len(taken.data), limits.TAG_LENGTH)  # type: ignore[attr-defined]
+        self.assertEqual(b64decode(text, validate=True), taken.data)  # type: ignore[attr-defined]
+
+    def test_a_chunk_is_as_long_as_its_limit(self) -> None:
+        """At the smallest and largest length it passes, a byte less or more is refused; the longest fits a line."""
+        least, most = limits.TAG_LENGTH + 1, limits.FILE_CHUNK + limits.TAG_LENGTH
+        for length in (least, most - 1, most):
+            put = wire.PutChunk(id=limits.MAX_REQUEST_ID, file=ULID, number=limits.MAX_REQUEST_ID, data=bytes(length))
+            self.assertEqual(self.decoder.decode(wire.encode(put)), put)
+            self.assertLess(len(wire.encode(put)), limits.MAX_LINE)
+        for length in (least - 1, most + 1):
+            bad = wire.encode(wire.PutChunk(id=1, file=ULID, number=0, data=bytes(length)))
+            self.assertRaises(MalformedRequestError, self.decoder.decode, bad)
+
+    @given(st.integers(0, limits.MAX_REQUEST_ID))
+    def test_chunks_make_up_the_file(self, size: int) -> None:
+        """All of it and nothing twice; none is empty."""
+        count = wire.chunks_of(size)
+        if not count:
+            self.assertEqual(size, 0)
+            return
+        full = limits.FILE_CHUNK + limits.TAG_LENGTH
+        self.assertEqual(wire.sealed_length(size, 0), full if count > 1 else size + limits.TAG_LENGTH)
+        last = wire.sealed_length(size, count - 1) - limits.TAG_LENGTH
+        self.assertTrue(0 < last <= limits.FILE_CHUNK)
+        self.assertEqual((count - 1) * limits.FILE_CHUNK + last, size)
 
 
 class RequestIds(SynchronousTestCase):
@@ -348,6 +408,8 @@ class EventDecoding(SynchronousTestCase):
         ),
         wire.Ok(id=14, result=wire.InboxPage(items=[PARCEL], more=True)),
         wire.Ok(id=15, result=wire.BackupPage(entries=[wire.BackupEntry(name="a", sealed="c2VhbGVk")])),
+        wire.Ok(id=16, result=wire.FileState(file=ULID, received=3)),
+        wire.Ok(id=17, result=wire.Chunk(file=ULID, number=3, data=bytes(range(256)))),
         PARCEL,
         wire.KeysChanged(user="bob"),
         wire.Error(id=7, code="forbidden", text="no"),

@@ -2,6 +2,7 @@
 
 from encchat.server.chat.chat import Chat
 from encchat.server.chat.delivery import Delivery
+from encchat.server.chat.files import check_not_lobby, check_size, key_of_room, may_fetch
 from encchat.server.chat.permissions import (
     check_addresses,
     check_confirm,
@@ -23,9 +24,13 @@ __all__ = [
     "check_confirm",
     "check_kick",
     "check_network",
+    "check_not_lobby",
     "check_override",
     "check_partners",
     "check_role_change",
     "check_sanction",
+    "check_size",
+    "key_of_room",
+    "may_fetch",
     "message_deliveries",
 ]

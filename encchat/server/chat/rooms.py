@@ -82,6 +82,11 @@ class Rooms:
         room.seat_of(sender)
         return room, room.route
 
+    def is_in(self, account: Account, key: str) -> bool:
+        """Whether the account is in the room whose log the store calls ``key``, and its joining is stored."""
+        name = folded(account.name)
+        return any(room.head.key == key and room.joined[name].taken for room in self._of.get(name, ()))
+
     def companions(self, name: str) -> set[str]:
         """Everybody here who shares a room with ``name``, by name as registered; not oneself."""
         found = {other for room in self._of.get(folded(name), ()) for other in room.audience}

@@ -5,6 +5,7 @@ from encchat.server.commands.administration import announce, audit, invite_link,
 from encchat.server.commands.backup import get_backup, put_backup
 from encchat.server.commands.conversations import ack, conversations, sync
 from encchat.server.commands.devices import devices
+from encchat.server.commands.files import drop_file, get_chunk, offer_file, put_chunk
 from encchat.server.commands.inbox import ack_inbox, inbox, send_parcels
 from encchat.server.commands.keys import claim_keys, publish_identity, query_keys, upload_keys
 from encchat.server.commands.login import forget_device, login, login_device, register
@@ -66,6 +67,10 @@ BUILT_IN_COMMANDS: tuple[Command, ...] = (
     ack_inbox,
     put_backup,
     get_backup,
+    offer_file,
+    put_chunk,
+    get_chunk,
+    drop_file,
     admin,
     kick,
     ban,

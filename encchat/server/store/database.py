@@ -22,7 +22,7 @@ from typing import Final
 from encchat.errors import StoreError
 from encchat.limits import STORE_BUSY_SECONDS
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 
 def connect(path: Path, *, keep_old: bool = True) -> sqlite3.Connection:

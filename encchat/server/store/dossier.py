@@ -37,6 +37,7 @@ def dossier(connection: sqlite3.Connection, account_id: int) -> dict[str, Any]:
         "device_keys": [_with_id(row) for row in _rows(connection, _DEVICE_KEYS, account_id)],
         "inbox": [_with_id(row) for row in _rows(connection, _INBOX, account_id)],
         "parcels_waiting_for_others": _rows(connection, _PARCELS, account_id),
+        "files": _rows(connection, _FILES, account_id),
         "key_backup": _rows(
             connection, "SELECT name, sealed FROM backup WHERE account_id = ? ORDER BY name", account_id
         ),
@@ -83,6 +84,7 @@ _PARCELS = (
     " JOIN device ON device.key = device_key JOIN account ON account.id = device.account_id"
     " WHERE sender_id = ? ORDER BY inbox.ulid"
 )
+_FILES = "SELECT ulid, conversation, size, chunks, received, time, dropped FROM file WHERE account_id = ? ORDER BY id"
 
 
 def _rows(connection: sqlite3.Connection, query: str, *arguments: object) -> list[dict[str, Any]]:

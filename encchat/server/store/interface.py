@@ -27,10 +27,13 @@ from encchat.server.model import (
     CallPolicy,
     ConversationState,
     Device,
+    FileTerms,
+    NewFile,
     NewMessage,
     Sanction,
     SanctionKind,
     Stored,
+    StoredChunk,
     Tail,
 )
 from encchat.wire import Kind, Role, RoomState
@@ -273,6 +276,32 @@ class IStore(Interface):
     def forget_removed(now: int) -> Deferred[None]:
         """Forget the places of removed messages, claimed one-time keys and ULIDs of parcels that are older than
         `REMEMBER_REMOVED_DAYS`."""
+
+    def offer_file(new: NewFile, space: int) -> Deferred[int]:
+        """Begin a file, or go on with one that was offered in the same words; how many of its chunks are there.
+
+        `FileNotTakenError`: the account's files would have more than ``space`` bytes or be more than `MAX_FILES`, or
+        it was offered in other words or dropped. `UnknownFileError`: there is one of that ULID, of somebody else.
+        """
+
+    def put_chunk(ulid: str, account_id: int, number: int, data: bytes, now: int) -> Deferred[None]:
+        """Add the next chunk of the account's file, which lives on from ``now``; one that is there is left as it is.
+
+        `FileNotTakenError`: it is not the next one, or not as long as it has to be. `UnknownFileError`: the account
+        has no such file.
+        """
+
+    def file_chunk(ulid: str, number: int) -> Deferred[StoredChunk | None]:
+        """A chunk of a file; None if there is no such file that is whole, not dropped and of an account that lives."""
+
+    def drop_file(ulid: str, account_id: int) -> Deferred[None]:
+        """Give the account's file away to `sweep_files`; `UnknownFileError` if it has no such file."""
+
+    def sweep_files(terms: FileTerms, slice: int) -> Deferred[int]:
+        """Erase files that were dropped, are of deleted accounts, for rooms in which nobody is, or too old.
+
+        At most ``slice`` chunks and files in all; how many it were.
+        """
 
     def dossier(account_id: int) -> Deferred[dict[str, Any]]:
         """Everything that is stored about an account, also a deleted one, for JSON; empty if there never was one.

@@ -19,12 +19,27 @@ from encchat.server.model import (
     CallPolicy,
     ConversationState,
     Device,
+    FileTerms,
+    NewFile,
     Sanction,
     SanctionKind,
     Stored,
+    StoredChunk,
     Tail,
 )
-from encchat.server.store import accounts, backup, devices, dossier, inbox, keys, messages, retention, rooms, sanctions
+from encchat.server.store import (
+    accounts,
+    backup,
+    devices,
+    dossier,
+    files,
+    inbox,
+    keys,
+    messages,
+    retention,
+    rooms,
+    sanctions,
+)
 from encchat.server.store.interface import PastMessage, Posted, Uploaded
 from encchat.server.store.jobs import CallJob, Job
 from encchat.wire import Kind, Role, RoomState
@@ -187,6 +202,22 @@ class SqlStore:
 
     def get_backup(self, account_id: int, after: str | None, name: str | None, limit: int) -> Deferred[wire.BackupPage]:
         return self._read(backup.get_backup, account_id, after, name, limit)
+
+    # Files
+    def offer_file(self, new: NewFile, space: int) -> Deferred[int]:
+        return self._write(files.offer, new, space)
+
+    def put_chunk(self, ulid: str, account_id: int, number: int, data: bytes, now: int) -> Deferred[None]:
+        return self._write(files.put_chunk, ulid, account_id, number, data, now)
+
+    def file_chunk(self, ulid: str, number: int) -> Deferred[StoredChunk | None]:
+        return self._read(files.chunk, ulid, number)
+
+    def drop_file(self, ulid: str, account_id: int) -> Deferred[None]:
+        return self._write(files.drop, ulid, account_id)
+
+    def sweep_files(self, terms: FileTerms, slice: int) -> Deferred[int]:
+        return self._write(files.sweep, terms, slice)
 
     # Sanctions and the audit log
     def add_sanction(self, sanction: Sanction) -> Deferred[None]:
