@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from encchat.client.exits import Exit, exit_for
 from encchat.client.faces import FaceName, choose_face, install_reactor, make_face
-from encchat.client.options import Options, parse
+from encchat.client.options import NO_ADDRESS, Options, parse
 from encchat.errors import ConfigurationError, EncchatError, UsageError
 from encchat.net.steady import keep_steady
 
@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
         face = _face(options)
+        if options.demo:
+            return _demo(options, face)
         password = options.password(os.environ)
     except EncchatError as error:
         print(f"encchat-client: {error.text}", file=sys.stderr)
@@ -29,11 +31,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(options, face, password)
 
 
+def _demo(options: Options, face: FaceName) -> int:
+    """The same at a server of its own, which is there before this process has a reactor."""
+    from encchat.client.demo import new_password, open_place
+
+    print("encchat-client: starting a server and two bots for you...", file=sys.stderr)
+    try:
+        with open_place() as place:
+            install_reactor(face)
+            return _run(place.options(options), face, new_password())
+    except KeyboardInterrupt:  # only before the reactor runs, which takes it for itself
+        return Exit.FINE
+
+
 def _face(options: Options) -> FaceName:
     try:
-        return choose_face(options.face, sys.stdin, sys.stdout)
+        face = choose_face(options.face, sys.stdin, sys.stdout)
     except ConfigurationError as error:
         raise UsageError(error.text) from None
+    if options.address is None and not options.demo and (face == "json" or not sys.stdin.isatty()):
+        raise UsageError(NO_ADDRESS)  # nobody can be asked
+    return face
 
 
 def _run(options: Options, face: FaceName, password: str | None) -> int:

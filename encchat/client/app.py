@@ -18,12 +18,13 @@ from encchat.client.core import ClientCore, Question, State
 from encchat.client.exits import Exit, exit_for
 from encchat.client.faces import Completion, Face, FaceName, Status
 from encchat.client.files import Files, LocalFiles
+from encchat.client.first_run import FirstRun, new_password
 from encchat.client.login import Credentials
 from encchat.client.options import Options
 from encchat.client.preferences import Preferences
 from encchat.client.runner import Runner
 from encchat.client.schemes import find_schemes
-from encchat.client.store.keyring import find_keyring
+from encchat.client.store.keyring import NoKeyring, find_keyring
 from encchat.errors import (
     ConfigurationError,
     EncchatError,
@@ -33,7 +34,7 @@ from encchat.errors import (
     StoreError,
     UsageError,
 )
-from encchat.limits import MAX_DEVICE_NAME, MIN_PASSWORD
+from encchat.limits import MAX_DEVICE_NAME
 from encchat.net.outbox import TurnEnd
 from encchat.secure import fingerprint
 
@@ -61,7 +62,7 @@ class App:
     _over: Deferred[Exit] | None = field(init=False, default=None)
     _turn: TurnEnd = field(init=False)
     _held: bool = field(init=False, default=False)
-    _preferences: Preferences = field(init=False, factory=Preferences)
+    _first_run: FirstRun | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._turn = TurnEnd(self._reactor)
@@ -74,7 +75,10 @@ class App:
             schemes=lambda: find_schemes(self._options.insecure_teaching_scheme),
             settings=self._options.settings,
         )
+        self._core.unread = self._face.unread
         self._face.attach(self)
+        if self._options.address is None:
+            self._first_run = FirstRun(self._face, self._options.user, self._options.register)
 
     # What the face asks for (encchat.client.faces.Source) --------------------------------------------
     @property
@@ -85,7 +89,7 @@ class App:
     @property
     def preferences(self) -> Preferences:
         """What the person has chosen."""
-        return self._preferences
+        return self._core.settings.now
 
     def complete(self, typed: str) -> list[Completion]:
         """The words that fit at the end of ``typed``."""
@@ -100,10 +104,10 @@ class App:
 
     def typed_before(self) -> list[str]:
         """Lines entered in this run and those before, oldest first."""
-        return []
-
-    def remember_typed(self, line: str) -> None:
-        """A line was entered."""
+        try:
+            return self._core.typed_before()
+        except StoreError:  # as above
+            return []
 
     # ----------------------------------------------------------------------------------------------
     @property
@@ -140,9 +144,20 @@ class App:
             await self._face.stop()
 
     async def _live(self) -> None:
-        server = self._options.server()
         if not self._on_terminal:
             self._start_face()
+        while self._first_run is not None:
+            self._options = await self._first_run.ask(self._options)
+            try:
+                await self._log_in_and_stay()
+                return
+            except EncchatError as error:
+                if self._core.user or not self._first_run.again(error):
+                    raise
+        await self._log_in_and_stay()
+
+    async def _log_in_and_stay(self) -> None:
+        server = self._options.server()
         who = Credentials(
             user=await self._user(server),
             invite="" if self._options.link is None else self._options.link.invite,
@@ -159,7 +174,7 @@ class App:
             self._options.patience(self._on_terminal),
             password=self._given,
             forget_device=self._options.forget_device,
-            keyring=find_keyring(),
+            keyring=NoKeyring() if self._options.demo else find_keyring(),
         )
         await self._runner.run()
 
@@ -205,14 +220,28 @@ class App:
                 self._face.show(events.Error(code=error.code, text=error.text))
             else:
                 event = events.Notice(text=f"the recovery phrase is in {self._options.recovery_file}")
+        elif isinstance(event, events.Recovery) and self._options.demo:
+            event = events.Notice(text="your recovery phrase would stand here: write it down when it is not a demo")
+        elif isinstance(event, events.Recovery) and self._first_run is not None:
+            self._first_run.remember(event.phrase)
+            return
+        elif isinstance(event, events.LoggedIn):
+            self._remember_server()
         self._face.show(event)
+
+    def _remember_server(self) -> None:
+        if self._options.address is not None and not self._options.forget_device:
+            self._options.home.remember_server(self._options.address)
 
     def changed(self) -> None:
         """Bring the face up to date with the core."""
-        if self._core.state is State.READY and not self._face_started:
-            self._start_face()
         if self._on_terminal:
             self._face.set_status(self._status())
+        if self._core.state is State.READY and not self._face_started:
+            self._start_face()
+        if self._core.state is State.READY and self._first_run is not None:
+            first_run, self._first_run = self._first_run, None
+            ensureDeferred(first_run.finish()).addErrback(_left)
         if self._held and not self._core.full:
             self._held = False
             self._face.read_on()
@@ -251,12 +280,11 @@ class App:
         if self._given is not None:
             return self._given
         try:
+            if self._first_run is not None:
+                return await self._first_run.password(new=new)
             if not new:
                 return await self._face.ask_secret("Password: ")
-            prompt = f"Choose a password, {MIN_PASSWORD} characters or more: "
-            while (password := await self._face.ask_secret(prompt)) != await self._face.ask_secret("The same again: "):
-                prompt = "They differ. Choose a password: "
-            return password
+            return await new_password(self._face, (self._options.user or "", "encchat"))
         except ConfigurationError:
             raise UsageError(
                 "no password: give --password-file FILE, set ENCCHAT_PASSWORD, or type it at a terminal"
@@ -272,6 +300,11 @@ class App:
         elif isinstance(error, LoginRefusedError) and not self._options.register and self._options.link is None:
             text = f"{text} (--register makes an account on an open server)"
         self._face.show(events.Error(code=error.code, text=text))
+
+
+def _left(failure: Failure) -> None:
+    """Who leaves while something is asked, leaves."""
+    failure.trap(CancelledError, ConfigurationError)
 
 
 def _nobody(failure: Failure) -> str:

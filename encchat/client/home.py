@@ -19,17 +19,18 @@ from msgspec import Struct, field
 
 from encchat import names
 from encchat.errors import ConfigurationError, StoreError
-from encchat.links import Address
+from encchat.links import Address, parse_address
 from encchat.secure.keys import load_or_make_static
 
 _FILE: Final = "servers.json"
 
 
 class _Servers(Struct):
-    """The contents of ``servers.json``: address to fingerprint, fingerprint to user name."""
+    """The contents of ``servers.json``: address to fingerprint, fingerprint to user name, the address used last."""
 
     pins: dict[str, str] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
+    last: str = ""
 
 
 @frozen
@@ -53,6 +54,23 @@ class Home:
     def remember_pin(self, address: Address, fingerprint: str) -> None:
         """Pin ``fingerprint``; an older pin of the address is replaced."""
         self._change(lambda servers: servers.pins.update({_key(address): fingerprint}))
+
+    def last_server(self) -> Address | None:
+        """Where somebody logged in last; None where nobody ever did."""
+        servers = self._read()
+        if servers.last:
+            return parse_address(servers.last)
+        used = [address for address, pin in servers.pins.items() if pin in servers.users]  # as older clients left it
+        return parse_address(used[-1]) if used else None
+
+    def remember_server(self, address: Address) -> None:
+        """Somebody has logged in there."""
+
+        def change(servers: _Servers) -> None:
+            servers.last = _key(address)
+
+        if self._read().last != _key(address):
+            self._change(change)
 
     def last_user(self, fingerprint: str) -> str | None:
         """The user who last logged in at the server with this fingerprint."""

@@ -24,6 +24,7 @@ from encchat.links import SCHEME, Address, InviteLink, parse_address, parse_link
 from encchat.secure import DEFAULT_SUITE, fingerprint
 from encchat.secure.keys import load_rsa_public
 
+NO_ADDRESS: Final = f"no server: give its ADDRESS, HOST[:PORT] or an invite link {SCHEME}://..., or --demo"
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
@@ -31,7 +32,8 @@ _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 class Options:
     """What the command line says, checked."""
 
-    address: Address
+    address: Address | None
+    """None: the person is asked (`encchat.client.first_run`), or it is a demo."""
     link: InviteLink | None
     user: str | None
     register: bool
@@ -48,6 +50,7 @@ class Options:
     recovery_file: str | None = None
     insecure_teaching_scheme: bool = False
     settings: Settings = field(factory=Settings)
+    demo: bool = False
 
     def patience(self, terminal: bool) -> Patience:
         """How long to go on trying; ``--retry`` counts before and after the first login."""
@@ -63,6 +66,8 @@ class Options:
 
     def server(self) -> Server:
         """Where to connect, and the pin from ``--fingerprint``, the link, or the home, in this order."""
+        if self.address is None:
+            raise UsageError(NO_ADDRESS)
         linked = None if self.link is None else fingerprint(self.link.identity)
         pinned = self.home.pin(self.address)
         if self.fingerprint is not None:
@@ -102,7 +107,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("address", metavar="ADDRESS", help=f"HOST[:PORT], or an invite link {SCHEME}://...")
+    made.add_argument(
+        "address",
+        metavar="ADDRESS",
+        nargs="?",
+        help=f"HOST[:PORT], or an invite link {SCHEME}://...; default: the server used last",
+    )
+    made.add_argument("--demo", action="store_true", help="look around: a server of your own with two talking bots")
     made.add_argument("--user", metavar="NAME", help="log in as NAME; default: who logged in here last")
     made.add_argument("--register", action="store_true", help="make the account (a link does so by itself)")
     made.add_argument("--fingerprint", metavar="FP", help="what the server must show: SHA256:...")
@@ -139,16 +150,20 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     if found.print_config:
         print(commented(settings.now), end="")
         raise SystemExit(Exit.FINE)
+    home = Home(found.home) if found.home else Home.default(environment)
     try:
-        link = parse_link(found.address) if "://" in found.address else None
-        address = link.address if link else parse_address(found.address)
+        address, link = (None, None) if found.address is None else read_place(found.address)
         user = None if found.user is None else names.account_name(found.user)
     except EncchatError as error:
         raise UsageError(error.text) from None
     if found.fingerprint is not None and not _FINGERPRINT.fullmatch(found.fingerprint):
         raise UsageError(f"{found.fingerprint} is no fingerprint: SHA256: and 43 characters, as the server prints it")
+    if found.demo and (found.address is not None or found.home is not None):
+        raise UsageError("--demo has a server and a home of its own: leave ADDRESS and --home out")
     if found.retry is not None and not found.retry >= 0:
         raise UsageError("--retry takes seconds, 0 or more")
+    if address is None and not found.demo:
+        address = home.last_server()
     return Options(
         address=address,
         link=link,
@@ -157,7 +172,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         fingerprint=found.fingerprint,
         suite=found.suite,
         rsa_key_file=found.server_key,
-        home=Home(found.home) if found.home else Home.default(environment),
+        home=home,
         face=found.face,
         follow=found.follow,
         retry=found.retry,
@@ -167,4 +182,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         recovery_file=found.recovery_file,
         insecure_teaching_scheme=found.insecure_teaching_scheme,
         settings=settings,
+        demo=found.demo,
     )
+
+
+def read_place(text: str) -> tuple[Address, InviteLink | None]:
+    """The server that an address or an invite link names; `ConfigurationError` if it is neither."""
+    link = parse_link(text) if "://" in text else None
+    return (link.address if link else parse_address(text)), link

@@ -1,0 +1,253 @@
+"""The first run as a conversation: which server, who, which password, the recovery phrase; then the first steps.
+
+`FirstRun.ask` asks for whatever is not known yet; `FirstRun.again` takes what the server said against an answer, so
+that the next `FirstRun.ask` asks for that one anew; `FirstRun.finish` is for somebody who is in. Knows no Twisted: what
+it waits for is given by a face. The functions below it serve who came by a link on the command line as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from secrets import SystemRandom
+from typing import Any, Final, Protocol
+
+from attrs import define, evolve, field, frozen
+
+from encchat import names
+from encchat.client import events
+from encchat.client.options import Options, read_place
+from encchat.errors import (
+    CannotConnectError,
+    ChannelError,
+    EncchatError,
+    LoginRefusedError,
+    NameRefusedError,
+    NotConnectedError,
+    PinMismatchError,
+    RegistrationRefusedError,
+    ThrottledError,
+)
+from encchat.limits import MAX_JUDGED_PASSWORD, MAX_PASSWORD, MIN_PASSWORD
+from encchat.links import Address, InviteLink
+
+ASKED_WORDS: Final = 2
+"""Words of the recovery phrase that are asked for: enough to show that it was written down."""
+WEAK: Final = 2
+"""Passwords of a lower score (zxcvbn's, 0 to 4) are taken only when the person insists."""
+
+_WELCOME: Final = (
+    "welcome to encchat. Somebody who is there already gives you a link, encchat://...; on a server that is open to"
+    " all its address is enough. Ctrl+C leaves; encchat-client --demo is for looking around first"
+)
+_STEPS: Final = (
+    "first steps:",
+    "  hello               what you type goes to everybody in the lobby",
+    "  /msg NAME hello     to one person alone, encrypted from end to end; /go @NAME stays there",
+    "  /users              who is here; /chat #ROOM NAME opens a room for some of you",
+    "  /verify NAME        are these really NAME's keys?",
+    "  /help               everything else; Tab completes, /quit leaves",
+)
+_KEPT: Final = "good, the recovery phrase is written down; /recovery shows it again as long as you have this device"
+_UNCHECKED: Final = (
+    "the recovery phrase is NOT checked: if this device is lost, nobody can read your messages again, you neither."
+    " /recovery shows the phrase again"
+)
+
+
+class Talks(Protocol):
+    """What the conversation needs of a face (`encchat.client.faces.Face`)."""
+
+    def show(self, event: events.ScreenEvent) -> None:
+        """Show something."""
+
+    def ask(self, prompt: str, *, vanishes: bool = False) -> Awaitable[str]:
+        """Ask a question; ``vanishes``: where the face can, it leaves the screen with its answer."""
+
+    def ask_secret(self, prompt: str) -> Awaitable[str]:
+        """Ask for a password."""
+
+
+@frozen
+class Judgement:
+    """How good a password is: ``score`` 0 to 4, and that in words."""
+
+    score: int
+    words: str
+
+
+_SCORES: Final = ("very weak", "weak", "fair", "good", "strong")
+
+
+def judge(password: str, known: Sequence[str] = ()) -> Judgement:
+    """How long it takes to guess; ``known`` are words that whoever guesses knows, such as the user's name."""
+    from zxcvbn import zxcvbn  # here: it reads its dictionaries, which only who makes a password needs
+
+    found = zxcvbn(password[:MAX_JUDGED_PASSWORD], [word for word in known if word])
+    score = int(found["score"])
+    time = found["crack_times_display"]["offline_slow_hashing_1e4_per_second"]
+    words = f"{_SCORES[score]}: who steals the server's disk guesses it in {time}"
+    hints = [found["feedback"]["warning"], *found["feedback"]["suggestions"]] if score < WEAK else []
+    hint = " ".join(hint.rstrip(".") + "." for hint in hints if hint)
+    return Judgement(score, f"{words}. {hint}" if hint else words)
+
+
+async def new_password(face: Talks, known: Sequence[str] = ()) -> str:
+    """A password that was typed twice alike; a weak one because the person wants it so."""
+    prompt = begin = f"Choose a password, {MIN_PASSWORD} characters or more: "
+    while True:
+        password = await face.ask_secret(prompt)
+        prompt = begin
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            what = "short" if len(password) < MIN_PASSWORD else "long"
+            face.show(_refusal(f"that is too {what}: a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters"))
+            continue
+        found = judge(password, known)
+        face.show(events.Notice(text=f"this password is {found.words}"))
+        again = "The same again: "
+        if found.score < WEAK:
+            again = "The same again to take it all the same, or Enter for a better one: "
+        repeated = await face.ask_secret(again)
+        if repeated == password:
+            return password
+        if repeated:
+            prompt = "They differ. Choose a password: "
+
+
+async def check_phrase(face: Talks, phrase: str, positions: Sequence[int] | None = None) -> bool:
+    """Show a recovery phrase, then ask for the words at ``positions`` (from 0); whether the person had them."""
+    words = phrase.split()
+    if positions is None:
+        positions = sorted(SystemRandom().sample(range(len(words)), min(ASKED_WORDS, len(words))))
+    wrong = ""
+    while True:
+        await face.ask(_sheet(words, wrong), vanishes=True)
+        for position in positions:
+            word = await _word(face, position)
+            if not word:
+                return False
+            if word != words[position].casefold():
+                wrong = f"Word {position + 1} is another one. Once more:\n"
+                break
+        else:
+            return True
+
+
+async def _word(face: Talks, position: int) -> str:
+    """The word that was typed, empty if Enter was pressed twice."""
+    word = await face.ask(f"What is word {position + 1}? ", vanishes=True)
+    if not word.strip():
+        word = await face.ask(f"Word {position + 1}, or Enter again to go on without it: ", vanishes=True)
+    return word.strip().casefold()
+
+
+def _sheet(words: Sequence[str], begin: str) -> str:
+    """The phrase with numbers, four words a row, for paper."""
+    cells = [f"{number:>2} {word:<10}" for number, word in enumerate(words, 1)]
+    rows = ["   " + "".join(cells[place : place + 4]).rstrip() for place in range(0, len(cells), 4)]
+    return (
+        f"{begin}Your recovery phrase brings your keys to a new device if this one is lost. Nobody else has it,\n"
+        "so write it down, on paper, away from this computer; who finds it can read what you can.\n\n"
+        + "\n".join(rows)
+        + "\n\nTwo of these words are asked for next. Press Enter when it is written down: "
+    )
+
+
+def first_steps() -> events.Notice:
+    """What to type first."""
+    return events.Notice(text="\n".join(_STEPS))
+
+
+@define(eq=False)
+class FirstRun:
+    """What is known so far; None or empty: still to be asked. ``register``: the account is to be made."""
+
+    _face: Talks
+    _user: str | None = None
+    _register: bool = False
+    _address: Address | None = field(init=False, default=None)
+    _link: InviteLink | None = field(init=False, default=None)
+    _password: str | None = field(init=False, default=None)
+    _phrase: str = field(init=False, default="")
+    _begun: bool = field(init=False, default=False)
+
+    async def ask(self, options: Options) -> Options:
+        """Ask for what is missing; returns ``options`` with the answers."""
+        if not self._begun:
+            self._begun = True
+            self._face.show(events.Notice(text=_WELCOME))
+        if self._address is None:
+            await self._ask_place()
+        if self._user is None:
+            await self._ask_name()
+        return evolve(options, address=self._address, link=self._link, user=self._user, register=self._register)
+
+    async def password(self, *, new: bool) -> str:
+        """The password, asked for once the server has shown who it is; the same again if it only disliked the name."""
+        if self._password is None:
+            known = (self._user or "", "" if self._address is None else self._address.host, "encchat")
+            self._password = await (new_password(self._face, known) if new else self._face.ask_secret("Password: "))
+        return self._password
+
+    def again(self, error: EncchatError) -> bool:
+        """Whether ``error`` is about an answer that can be given anew; the person is told what it was."""
+        match error:
+            case PinMismatchError():
+                return False
+            case NameRefusedError():
+                self._user = None
+            case RegistrationRefusedError():
+                self._address = self._password = None
+            case LoginRefusedError():
+                self._user = self._password = None
+            case CannotConnectError() | NotConnectedError() | ChannelError():
+                self._address = None
+            case ThrottledError():
+                self._password = None
+            case _:
+                return False
+        self._face.show(events.Error(code=error.code, text=error.text))
+        return True
+
+    def remember(self, phrase: str) -> None:
+        """The recovery phrase, for `finish`."""
+        self._phrase = phrase
+
+    async def finish(self) -> None:
+        """They are in: see to the recovery phrase if there is a new one, then say how to go on."""
+        if self._phrase:
+            checked = await check_phrase(self._face, self._phrase)
+            told: Any = events.Notice(text=_KEPT) if checked else events.Warned(code="unchecked", text=_UNCHECKED)
+            self._face.show(told)
+            self._phrase = ""
+        self._face.show(first_steps())
+
+    async def _ask_place(self) -> None:
+        while self._address is None:
+            text = (await self._face.ask("Paste the link, or type the server's address: ")).strip().strip("'\"")
+            try:
+                self._address, self._link = read_place(text)
+            except EncchatError as error:
+                self._face.show(_refusal(error.text))
+        if self._link is None:
+            self._register = not await self._yes("Do you have an account there? [y/n] ")
+
+    async def _ask_name(self) -> None:
+        new = self._register or self._link is not None
+        prompt = "Choose a name: " if new else "Your name there: "
+        while self._user is None:
+            try:
+                self._user = names.account_name((await self._face.ask(prompt)).strip())
+            except EncchatError as error:
+                self._face.show(_refusal(error.text))
+
+    async def _yes(self, prompt: str) -> bool:
+        while (answer := (await self._face.ask(prompt)).strip().casefold()) not in _ANSWERS:
+            self._face.show(_refusal("y for yes, n for no"))
+        return _ANSWERS[answer]
+
+
+_ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False}
+
+
+def _refusal(text: str) -> events.Error:
+    return events.Error(code="usage", text=text)
