@@ -18,12 +18,13 @@ from typing import Any, Final
 
 _HOMES: Final = {
     "Client": "encchat.client.library",
+    "File": "encchat.client.events",
     "Home": "encchat.client.home",
     "Message": "encchat.client.events",
     "ScreenEvent": "encchat.client.events",
 }
 
-__all__ = ["Client", "Home", "Message", "ScreenEvent"]
+__all__ = ["Client", "File", "Home", "Message", "ScreenEvent"]
 
 
 def __getattr__(name: str) -> Any:

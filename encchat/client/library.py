@@ -18,14 +18,15 @@ from twisted.python.failure import Failure
 from encchat import wire
 from encchat.client.connection import Server
 from encchat.client.core import ClientCore, Question, State
-from encchat.client.events import ScreenEvent
+from encchat.client.events import Direction, ScreenEvent, Transfer
+from encchat.client.files import LocalFiles
 from encchat.client.home import Home
 from encchat.client.login import Credentials, error_from
 from encchat.client.requests import Answer
 from encchat.client.runner import Patience, Runner
 from encchat.client.schemes import find_schemes
 from encchat.client.store.keyring import find_keyring
-from encchat.errors import NotConnectedError, OverloadedError, PinMismatchError, UsageError
+from encchat.errors import FileRefusedError, NotConnectedError, OverloadedError, PinMismatchError, UsageError
 from encchat.limits import MAX_DEVICE_NAME, MAX_UNREAD_EVENTS
 from encchat.links import SCHEME, parse_address, parse_link
 from encchat.secure import DEFAULT_SUITE, fingerprint
@@ -60,9 +61,10 @@ class Client:
     _readers: list[Events] = field(init=False, factory=list)
     _early: deque[ScreenEvent] = field(init=False, factory=lambda: deque(maxlen=MAX_UNREAD_EVENTS))
     _pumping: Any = field(init=False, default=None)
+    _transfers: dict[tuple[Direction, str], Deferred[Transfer]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self._core = ClientCore(time.time, os.urandom, schemes=find_schemes)
+        self._core = ClientCore(time.time, os.urandom, files=LocalFiles(), schemes=find_schemes)
 
     @property
     def user(self) -> str:
@@ -98,16 +100,46 @@ class Client:
             elif isinstance(answer, wire.Error):
                 accepted.errback(error_from(answer))
 
-        if self._ended:
-            raise NotConnectedError("this client has left")
+        self._needs_to_be_there()
         self._core.say("", conversation, text, done)
         self._pump()
         return await accepted
 
-    def type(self, line: str) -> None:
-        """Do what ``line`` says when a person types it, as ``/join #garden``; what comes of it comes as events."""
+    async def send_file(self, conversation: str, path: str | os.PathLike[str]) -> str:
+        """Send the file at ``path`` to ``@NAME`` or ``#ROOM``; the ULID of its message once the server has accepted it.
+
+        It goes on after lost connections. Raises `UsageError` and the like for what cannot be sent, and
+        `FileRefusedError` with the reason if it does not get there.
+        """
+        self._needs_to_be_there()
+        ulid = self._core.file_actions.send(conversation, os.fspath(path))
+        await self._transferred("out", ulid)
+        return ulid
+
+    async def fetch_file(self, ulid: str, path: str | os.PathLike[str]) -> str:
+        """Fetch the file of a `File` event to ``path``, a folder or a new file; returns where it is.
+
+        Raises as `send_file` does; `FileRefusedError` also if it is not what was sent: then nothing of it is kept.
+        """
+        self._needs_to_be_there()
+        self._core.file_actions.save(ulid, os.fspath(path))
+        return (await self._transferred("in", ulid)).path
+
+    async def _transferred(self, direction: Direction, ulid: str) -> Transfer:
+        over = self._transfers[direction, ulid] = Deferred()
+        self._pump()
+        transfer = await over
+        if transfer.state == "failed":
+            raise FileRefusedError(f"{transfer.name}: {transfer.reason}")
+        return transfer
+
+    def _needs_to_be_there(self) -> None:
         if self._ended:
             raise NotConnectedError("this client has left")
+
+    def type(self, line: str) -> None:
+        """Do what ``line`` says when a person types it, as ``/join #garden``; what comes of it comes as events."""
+        self._needs_to_be_there()
         self._core.typed(line)
         self._pump()
 
@@ -202,6 +234,9 @@ class Client:
             self._failure = result.value
         self._settle(self._ready, self._failure or NotConnectedError("this client has left"))
         self._settle(self._closed, None)
+        transfers, self._transfers = self._transfers, {}
+        for over in transfers.values():
+            over.errback(NotConnectedError("this client has left"))
         readers, self._readers = self._readers, []
         for reader in readers:
             reader.end(self._failure)
@@ -221,6 +256,10 @@ class Client:
             self._early.append(event)
         for reader in self._readers:
             reader.put(event)
+        if isinstance(event, Transfer) and event.state in ("done", "failed"):
+            over = self._transfers.pop((event.direction, event.ulid), None)
+            if over is not None:
+                over.callback(event)
 
     def changed(self) -> None:
         """Tell whoever waits that the login is through."""
