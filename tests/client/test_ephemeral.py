@@ -58,6 +58,8 @@ class OffTheRecord(GardenTestCase):
             await person.settled()
             kept = "".join(person.store.written)
             self.assertNotIn("canary", kept)
+            past = person.core.past("#garden", 50)  # as long as the process lives, and nowhere but in its memory
+            self.assertEqual([message.text for message in past], [f"canary of {one.name}" for one in people])
             self.assertEqual([ulid for ulid in ulids if ulid in kept], [])
         self.assertEqual(self.warnings(*people), [])
 

@@ -55,8 +55,7 @@ class Notifier:
         return command
 
     def _is_said(self, event: events.ScreenEvent) -> bool:
-        said = isinstance(event, events.Message | events.File | events.Undecryptable)
-        return said and not self._is_me(event.sender)
+        return isinstance(event, events.Message | events.File | events.Undecryptable) and not self._is_me(event.sender)
 
     def _title(self, event: events.ScreenEvent) -> str:
         """What happened to this person in particular; empty: nothing."""

@@ -19,6 +19,7 @@ from attrs import define, field, frozen
 
 from encchat.client import events
 from encchat.client.mentions import is_mention
+from encchat.client.preferences import Preferences
 from encchat.limits import MAX_UNREAD_SHOWN, MAX_VIEWS
 from encchat.names import LOBBY, folded
 
@@ -91,12 +92,12 @@ class Views:
     """See the module's theory of operation.
 
     ``past(conversation, count)`` gives the newest messages there are, oldest first; ``user()`` is the own name,
-    ``backlog()`` how many messages a view opens with, ``zone`` where the days begin (None: here).
+    ``preferences()`` are the present ones, ``zone`` is where the days begin (None: here).
     """
 
     _past: Callable[[str, int], Sequence[events.Said]]
     _user: Callable[[], str]
-    _backlog: Callable[[], int]
+    _preferences: Callable[[], Preferences]
     _zone: tzinfo | None = None
     current: str = field(init=False, default="")
     """The conversation whose view is open, empty before there is one."""
@@ -179,24 +180,25 @@ class Views:
         view = self._view(message.conversation)
         first, mention = not view.unread, names_me(message, self._user())
         is_new = view.count(message, mention=mention)
-        if self.current and (mention or is_for_one(message)) and is_new and (first or not message.missed):
+        wanted = self._preferences().preview and (mention or is_for_one(message))
+        if self.current and wanted and is_new and (first or not message.missed):
             self._items.append(Shown(message, tagged=True, dim=True))
 
     def _say(self, message: events.Said, *, new: bool) -> None:
-        if new and not self._after_mark:
-            self._items.append(New())
-        self._after_mark = new
         day = local_day(message.time, self._zone)
         if day is not None and day != self._day:
             self._items.append(Day(day))
             self._day = day
+        if new and not self._after_mark:
+            self._items.append(New())
+        self._after_mark = new
         self._items.append(Shown(message))
 
     def _open(self, conversation: str, lock: str, topic: str) -> None:
         view = self._view(conversation)
         self.current, self._day, self._after_mark = conversation, None, False
         self._items.append(Heading(conversation, lock, topic))
-        past = self._past(conversation, max(self._backlog(), min(view.unread, MAX_UNREAD_SHOWN)))
+        past = self._past(conversation, max(self._preferences().backlog, min(view.unread, MAX_UNREAD_SHOWN)))
         begin = _first_new(past, view)
         for place, message in enumerate(past):
             self._say(message, new=place >= begin)
@@ -233,9 +235,8 @@ class Views:
 
     def _forget_some(self) -> None:
         """Names come from the server, without end perhaps."""
-        for name in list(self._views)[1 : len(self._views) - MAX_VIEWS + 1]:
-            if not self._is_here(name):
-                del self._views[name]
+        if len(self._views) > MAX_VIEWS:
+            del self._views[next(name for name in list(self._views)[1:] if not self._is_here(name))]
 
     def _number(self) -> None:
         for number, view in enumerate(self._views.values(), 1):
