@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, fields, frozen
 
-from benchmarks import e2e, growth, idle, latency, logins, memory, relay, report, store, two
+from benchmarks import e2e, growth, idle, latency, logins, memory, relay, report, store, tty, two
 from benchmarks.processes import ROOT
 
 
@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "logins": Command("what log-ins cost, and others beside them", logins.Size(), logins.QUICK, logins.run),
     "relay": Command("what a delivered message costs the server", relay.Size(), relay.QUICK, relay.run),
     "store": Command("what the store costs, also when millions are in it", store.Size(), store.QUICK, store.run),
+    "tty": Command("how soon a key is on the screen, and a prompt", tty.Size(), tty.QUICK, tty.run),
     "two": Command("what a second core gives", two.Size(), two.QUICK, two.run),
 }
 

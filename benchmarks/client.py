@@ -1,11 +1,13 @@
 """One client under measurement, a process of its own: ``python -m benchmarks.client ROLE ...``; prints JSON lines.
 
 Roles: ``populate DIRECTORY MEMBERS`` makes a room; ``share ADDRESS HOME`` joins it and says two things; ``send ADDRESS
-HOME COUNT PARTS`` and ``receive ADDRESS HOME COUNT PARTS`` are bots, one that says so much to the other.
+HOME COUNT PARTS`` and ``receive ADDRESS HOME COUNT PARTS`` are bots, one that says so much to the other; ``talk ADDRESS
+HOME NAME CONVERSATION RATE`` is one that says so many things a second until it is killed.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -17,7 +19,7 @@ from typing import Any, Final
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults, succeed
-from twisted.internet.task import deferLater, react
+from twisted.internet.task import LoopingCall, deferLater, react
 
 from benchmarks.populace import ROOM, populate
 from benchmarks.turns import Turns
@@ -173,6 +175,23 @@ async def receive(address: str, home: str, count: str, parts: str) -> None:
                 break
 
 
+async def talk(address: str, home: str, name: str, conversation: str, rate: str) -> None:
+    """Say so many numbered things a second, whether or not they are accepted; the first refusal ends it."""
+    async with Client(address, name, PASSWORD, register=True, home=home) as client:
+        numbers = itertools.count()
+        refused: Deferred[None] = Deferred()
+
+        def speak(due: int) -> None:
+            for _ in range(due):
+                told = client.send(conversation, f"this is the {next(numbers):06}th thing that is said here")
+                ensureDeferred(told).addErrback(lambda failure: None if refused.called else refused.errback(failure))
+
+        clock = LoopingCall.withCount(speak)
+        clock.start(1 / float(rate)).chainDeferred(refused)
+        say(ready=True)
+        await refused
+
+
 async def _populate(directory: str, members: str) -> None:
     await populate(reactor, Path(directory), int(members))
 
@@ -182,6 +201,7 @@ _ROLES: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "share": share,
     "send": send,
     "receive": receive,
+    "talk": talk,
 }
 
 
