@@ -26,6 +26,8 @@ def fits(form: str, value: Any) -> bool:
     if value is None or value == "":
         return True
     if isinstance(value, bytes):
+        if form == "sealed":
+            return not _READABLE.search(value)
         return form in ("hash", "public", "secret") and len(value) == 32
     if isinstance(value, int):
         return form == "number"

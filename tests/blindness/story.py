@@ -11,7 +11,7 @@ from attrs import define
 from encchat.teaching.scheme import NAME as TEACHING
 from tests.blindness.company import Company
 from tests.blindness.evidence import Evidence
-from tests.processes import start_client
+from tests.processes import directory, start_client
 
 SCHEMES = ("megolm", "olm", "server-key", TEACHING)
 
@@ -34,6 +34,7 @@ class Story(Company):
             self._expelled,
             self._deniable,
             self._ephemeral,
+            self._files,
             self._teaching,
             self._verification,
             self._past,
@@ -128,6 +129,18 @@ class Story(Company):
         self.ann.type(f"/topic {topic}")
         heard = await self.bob.wait_for("topic", type="room", room="#attic")
         self.test.assertEqual((heard["text"], heard["ephemeral"]), (topic, True))
+
+    async def _files(self) -> None:
+        """What is in a file and what it is called passes through the server, and it knows neither."""
+        canaries, place = self.evidence.canaries, directory(self.test)
+        path = place / canaries.word("name of a file", "secret")
+        path.write_text(self.text("text in a file") * 2_000, "utf-8")
+        self.ann.type(f"/send @{self.name('bob')} {path}")
+        offered = await self.bob.wait_for("file", name=path.name)
+        copy = place / canaries.word("name of a copy", "secret")
+        self.bob.type(f"/save {offered['ulid']} {copy}")
+        await self.bob.wait_for("transfer", ulid=offered["ulid"], state="done")
+        self.test.assertEqual(copy.read_bytes(), path.read_bytes())
 
     async def _teaching(self) -> None:
         await self.opens("#lesson", f"--scheme {TEACHING}", self.bob)

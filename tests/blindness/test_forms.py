@@ -28,5 +28,7 @@ class Forms(SynchronousTestCase):
             sealed = b64encode(os.urandom(length)).decode().rstrip("=")
             for before in ("", "0", "1", "ABCDEF:0:"):
                 self.assertTrue(fits("sealed", before + sealed), before + sealed)
+            self.assertTrue(fits("sealed", os.urandom(length)))
+        self.assertFalse(fits("sealed", b"\x00" + TEXT.encode()))
         for before in ("", "0", "ABCDEF:1:"):
             self.assertFalse(fits("sealed", before + b64encode(TEXT.encode()).decode().rstrip("=")))

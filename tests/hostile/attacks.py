@@ -120,6 +120,9 @@ _FLOODS = [
     )
     for name in floods.FLOODS
 ]
+_FLOODS.append(
+    Attack("flood-files", "logged in; a large file up, then down without end", floods.files, Size(10, 12), Size(1, 3))
+)
 
 ATTACKS = {attack.name: attack for attack in (*_SLOW, *_GARBAGE, *_VOLUME, *_STORMS, *_CROWDS, *_FLOODS)}
 """By name, in the order of the table."""

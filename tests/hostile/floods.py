@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from encchat.limits import FILE_CHUNK, TAG_LENGTH
 from encchat.wire import (
     Ack,
     Admin,
@@ -14,7 +15,10 @@ from encchat.wire import (
     Connect,
     Conversations,
     Devices,
+    GetChunk,
     Goodbye,
+    OfferFile,
+    PutChunk,
     Request,
     Send,
     SetPresence,
@@ -28,6 +32,9 @@ from tests.hostile.ground import Ground
 
 AT_ONCE = 50
 """Requests in one write."""
+
+CHUNKS = 600
+"""Of each file."""
 
 Fields = Callable[[int], Mapping[str, object]]
 
@@ -82,4 +89,37 @@ async def _pour(ground: Ground, guest: Guest, kind: type[Request], fields: Field
             lines.append(guest.line(kind, **fields(number)))
         guest.say(b"".join(lines))
         ground.seen.add("requests", AT_ONCE)
+        await ground.sleep()
+
+
+async def files(ground: Ground) -> None:
+    """Everybody uploads a large file as fast as it goes, then fetches it again and again."""
+    guests = await ground.log_in(ground.count)
+    await ground.ready()
+
+    async def one(number: int) -> None:
+        await _transfer(ground, guests[number], f"{number:026d}", f"@{ground.name(number % 5)}")
+
+    await ground.at_once(one, ground.count, ground.count)
+
+
+async def _transfer(ground: Ground, guest: Guest, file: str, to: str) -> None:
+    offer = guest.ask(OfferFile, file=file, conversation=to, size=CHUNKS * FILE_CHUNK, chunks=CHUNKS)
+    if await ground.first(offer) is None:
+        return
+    chunk = bytes(FILE_CHUNK + TAG_LENGTH)
+    for number in range(CHUNKS):
+        await _say(ground, guest, guest.line(PutChunk, file=file, number=number, data=chunk))
+    number = 0
+    while ground.goes_on and not guest.is_closed:
+        number += 1
+        await _say(ground, guest, guest.line(GetChunk, file=file, number=number % CHUNKS))
+
+
+async def _say(ground: Ground, guest: Guest, line: bytes) -> None:
+    while guest.is_full and ground.goes_on and not guest.is_closed:
+        await ground.sleep(0.01)
+    if ground.goes_on:
+        guest.say(line)
+        ground.seen.add("requests")
         await ground.sleep()

@@ -521,6 +521,7 @@ class StoreContract:
             "device_keys": [],
             "inbox": [],
             "parcels_waiting_for_others": [],
+            "files": [],
             "key_backup": [],
         }
         self.assertEqual(found, wanted)
