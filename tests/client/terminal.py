@@ -6,7 +6,7 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pexpect
@@ -26,9 +26,9 @@ def command(code: str, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-c", measured(code), *arguments]
 
 
-def surroundings(home: Path) -> dict[str, str]:
+def surroundings(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a child at ``home``: the encchat under test before this tree, times in UTC."""
-    return environment(home, {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "TZ": "UTC"})
+    return environment(home, {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "TZ": "UTC", **(extra or {})})
 
 
 def hear_signals() -> None:
@@ -37,19 +37,36 @@ def hear_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+_FAINT, _NOT_FAINT, _BLINK, _NO_BLINK = 2, 22, 5, 25
+
+
 class Screen(pyte.Screen):
-    """A screen that answers when it is asked where its cursor is."""
+    """A screen that answers when it is asked where its cursor is, and keeps faint text as blinking, for want of it."""
 
     answer: Callable[[str], object] = staticmethod(lambda data: None)
 
     def write_process_input(self, data: str) -> None:
         self.answer(data)
 
+    def select_graphic_rendition(self, *attrs: int) -> None:
+        if len(attrs) < 3 or attrs[0] not in (38, 48):  # in a colour these numbers mean something else
+            attrs = tuple(_BLINK if one == _FAINT else one for one in attrs)
+            attrs = (*attrs, _NO_BLINK) if _NOT_FAINT in attrs and _BLINK not in attrs else attrs
+        super().select_graphic_rendition(*attrs)
+
 
 class Terminal:
     """A child program on a terminal of ``columns`` by ``rows``."""
 
-    def __init__(self, home: Path, code: str, *arguments: str, columns: int = 80, rows: int = 24) -> None:
+    def __init__(
+        self,
+        home: Path,
+        code: str,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.screen = Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         program, *rest = command(code, arguments)
@@ -59,7 +76,7 @@ class Terminal:
             rest,
             dimensions=(rows, columns),
             cwd=str(home),
-            env=surroundings(home),
+            env=surroundings(home, environ),
             ignore_sighup=False,
             preexec_fn=hear_signals,
         )
@@ -91,6 +108,14 @@ class Terminal:
     def until_shows(self, text: str) -> list[str]:
         """Read until a row holds ``text``."""
         return self.until(lambda lines: any(text in line for line in lines))
+
+    def until_quiet(self) -> list[str]:
+        """Read until nothing has come for a moment."""
+        before = -1
+        while before != len(self.raw):
+            before = len(self.raw)
+            self._read()
+        return self.lines()
 
     def until_ended(self) -> None:
         """Read to the end of the program."""
