@@ -1,7 +1,8 @@
-"""Write the generated tables of ``docs/*.md`` and ``README.md``, and ``etc/encchat.toml``, from the code.
+"""Write what of the documentation comes from the code: tables, manual pages, ``etc/encchat.toml``, shell completions.
 
-``python docs/generate.py`` rewrites what stands between ``<!-- generated: NAME -->`` and
-``<!-- end -->``; with ``--check`` it only says what is stale and exits 1.
+``python docs/generate.py`` rewrites what stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` in
+``README.md`` and ``docs/*.md``, the like in ``docs/man``, and whole files; with ``--check`` it only says what is stale
+and exits 1.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from typing import Any, get_args
 
 import msgspec
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # to find docs, wherever this is called from
+
+from docs import manuals, shells
 from encchat import errors, limits, wire
 from encchat.client import events as screen
 from encchat.client.classic import CLASSIC_WORDS
 from encchat.client.commands import COMMANDS
 from encchat.client.exits import Exit
 from encchat.client.options import parser
+from encchat.client.preferences import OPTIONS
 from encchat.server.config import KEYS, commented_file
 from encchat.server.registry import CommandRow, default_registry
 
@@ -136,6 +141,14 @@ def client_options() -> str:
     return table(("option", "meaning"), rows)
 
 
+def client_settings() -> str:
+    """The settings of the client, by their names in its file."""
+    return table(
+        ("setting", "takes", "default", "what it is"),
+        ((f"`{one.typed}`", one.words, f"`{one.shown(one.default)}`", one.help) for one in OPTIONS.values()),
+    )
+
+
 def server_options() -> str:
     """The options of ``twistd encchat``, which are also the keys of its configuration file."""
     return table(
@@ -190,6 +203,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "classic-words": lambda: table(("typed", "is"), ((f"`{one.word}`", f"`{one.command}`") for one in CLASSIC_WORDS)),
     "server-commands": server_commands,
     "server-options": server_options,
+    "client-settings": client_settings,
     "json-face": lambda: structs(screen_events()),
 }
 
@@ -199,16 +213,25 @@ def regenerated(text: str) -> str:
     return REGION.sub(lambda match: f"{match[1]}{REGIONS[match[2]]()}\n{match[3]}", text)
 
 
+def files() -> dict[Path, str]:
+    """Everything that is generated, wholly or in part, as it should be."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return {
+        **{path: regenerated(path.read_text()) for path in pages},
+        **{path: manuals.regenerated(path.read_text()) for path in sorted((ROOT / "docs" / "man").iterdir())},
+        **shells.files(ROOT / "docs" / "completions"),
+        ROOT / "etc" / "encchat.toml": commented_file(),
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Write, or with ``--check`` compare; the exit code."""
     stale = []
-    pages = {
-        path: regenerated(path.read_text()) for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    }
-    for path, fresh in {**pages, ROOT / "etc" / "encchat.toml": commented_file()}.items():
-        if fresh != path.read_text():
+    for path, fresh in files().items():
+        if not path.exists() or fresh != path.read_text():
             stale.append(str(path.relative_to(ROOT)))
             if "--check" not in arguments:
+                path.parent.mkdir(exist_ok=True, parents=True)
                 path.write_text(fresh)
     print("stale: " + ", ".join(stale) if stale else "all generated tables are current")
     return int(bool(stale) and "--check" in arguments)

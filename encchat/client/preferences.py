@@ -54,7 +54,7 @@ def option(
     *,
     up_to: int = 0,
     right: Callable[[str], bool] = _one_line,
-    words: str = f"one line of at most {MAX_SETTING:,} characters",
+    words: str = f"at most {MAX_SETTING:,} characters on one line",
 ) -> Any:
     """A field of `Preferences`: a switch, a whole number from 0 to ``up_to``, one of ``choices``, or a text.
 
@@ -76,19 +76,19 @@ class Preferences:
     """The options of ``/set`` and ``client.toml``; a row here is all that an option needs."""
 
     keys: Keys = option("emacs", "keys that edit the line", get_args(Keys))
-    theme: Theme = option("auto", "colours for the background of the terminal", get_args(Theme))
-    colour: Colour = option("auto", "whether there are colours; auto: unless NO_COLOR is set", get_args(Colour))
+    theme: Theme = option("auto", "colours that fit the background of your terminal", get_args(Theme))
+    colour: Colour = option("auto", "whether there are colours; auto means unless NO_COLOR is set", get_args(Colour))
     times: str = option(
         "%H:%M", "how a time is written, as in strftime(3)", right=_is_times, words="a pattern such as %H:%M"
     )
     backlog: int = option(DEFAULT_BACKLOG, "messages shown when you go to a conversation", up_to=MAX_PAST)
     markdown: bool = option(True, "show *emphasis*, `code` and lists as such")
     bell: Bell = option(
-        "mentions", "what rings the bell; mentions: your name, and what is said to you alone", get_args(Bell)
+        "mentions", "what rings the bell; mentions means your name, and what is said to you alone", get_args(Bell)
     )
     notify: str = option(
         "",
-        "command for a desktop notification, run with a title and a text, such as notify-send; empty: none",
+        "command for a desktop notification such as notify-send, run with a title and a text; empty means none",
         right=_is_command,
         words="a command, its quotation marks in pairs",
     )

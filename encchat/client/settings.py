@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from attrs import define, evolve, field
@@ -48,13 +48,12 @@ def option_called(name: str) -> Option:
     """The option of that name, typed with dashes or not; raise `UsageError` that names the nearest."""
     found = OPTIONS.get(name.strip().casefold().replace("-", "_"))
     if found is None:
-        raise UsageError(_unknown(name.strip()))
+        raise UsageError(_unknown(name.strip(), [option.typed for option in OPTIONS.values()]))
     return found
 
 
-def _unknown(name: str) -> str:
-    known = [option.typed for option in OPTIONS.values()]
-    near = difflib.get_close_matches(name.casefold().replace("_", "-"), known, n=1)
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name.casefold(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     return f"there is no setting {shown_text(name)}: {hint}"
 
@@ -79,7 +78,8 @@ class Settings:
         """
         option = option_called(name)
         value = option.default if text.strip().casefold() == DEFAULT else option.parse(text)
-        self.now = evolve(self.now, **{option.name: value})
+        changed: dict[str, Any] = {option.name: value}
+        self.now = evolve(self.now, **changed)
         if self.path is not None:
             try:
                 self.now = _keep(self.path, option, value)
@@ -98,7 +98,9 @@ def commented(preferences: Preferences) -> str:
 
 
 def _comment(option: Option) -> str:
-    text = f"{option.help[0].upper()}{option.help[1:]}: {option.words_in_file}. Default: {_toml(option.default)}"
+    text = (
+        f"{option.help[0].upper()}{option.help[1:]}. It takes {option.words_in_file}; default: {_toml(option.default)}"
+    )
     return "".join(f"# {line}\n" for line in textwrap.wrap(text, 98, break_long_words=False))
 
 
@@ -132,11 +134,11 @@ def _read(path: Path) -> tuple[str, Preferences]:
 
 
 def _preferences(path: Path, text: str, found: Mapping[str, object]) -> Preferences:
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in found.items():
         where = f"{path}{_line(text, name)}"
         if name not in OPTIONS:
-            raise ConfigurationError(f"{where}: {_unknown(name)}")
+            raise ConfigurationError(f"{where}: {_unknown(name, list(OPTIONS))}")
         option = OPTIONS[name]
         wrong = f"{where}: {name} = {shown_text(_in_file(value))} is not right, it takes {option.words_in_file}"
         try:
