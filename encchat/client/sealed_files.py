@@ -80,7 +80,7 @@ class Descriptor(Struct, frozen=True, kw_only=True):
     file: Ulid
     name: str
     size: int
-    type: Annotated[str, form("[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*|", max_length=MAX_MEDIA)] = ""
+    type: Annotated[str, form("(?:[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*)?", max_length=MAX_MEDIA)] = ""
     key: str
     sha256: str
     chunk: int
@@ -165,9 +165,9 @@ def clean_name(name: str) -> str:
 
     What cannot be shown or is special somewhere becomes ``_``. A name that is clean already stays as it is.
     """
-    before, name = "", unicodedata.normalize("NFC", name)
-    while name != before:
-        before, name = name, _cleaner(name)
+    name = unicodedata.normalize("NFC", name)
+    while (cleaner := _cleaner(name)) != name:
+        name = cleaner
     return name
 
 

@@ -60,7 +60,8 @@ class Transfers:
             else:
                 self._add(Download(self, record, file))
         for transfer in self._all.values():
-            self.tell(transfer)
+            if transfer.step is not Step.LOOKING:  # else it tells when it knows how far it is
+                self.tell(transfer)
 
     def connected(self) -> None:
         """A login is through."""

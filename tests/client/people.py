@@ -13,6 +13,8 @@ from twisted.internet import defer, reactor
 from encchat import wire
 from encchat.client import events
 from encchat.client.core import ClientCore, State
+from encchat.client.files import Files, NoFiles
+from encchat.client.settings import Settings
 from encchat.client.store import MemoryStore
 from encchat.errors import StoreError
 from tests.server.harness import LIMIT, PASSWORD, Client, Line, Server, ServerTestCase
@@ -47,6 +49,8 @@ class Person:
     skew: float = 0.0
     """Seconds by which its clock is ahead of the server's."""
     lie: Change = lambda line: line
+    files: Files = field(factory=NoFiles)
+    settings: Settings = field(factory=Settings)
     core: ClientCore = field(init=False)
     connection: _Connection | None = field(init=False, default=None)
     shown: list[events.ScreenEvent] = field(init=False, factory=list)
@@ -66,7 +70,14 @@ class Person:
         """A new process on the same store."""
         self.broken = self._working = False
         self._stop_looking()
-        self.core = ClientCore(self._seconds, self._random.randbytes, interactive=self.interactive, store=self.store)
+        self.core = ClientCore(
+            self._seconds,
+            self._random.randbytes,
+            interactive=self.interactive,
+            store=self.store,
+            files=self.files,
+            settings=self.settings,
+        )
 
     def _seconds(self) -> float:
         return self.server.time.seconds() + self.skew
