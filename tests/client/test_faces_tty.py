@@ -27,8 +27,8 @@ class Typing(OnATerminal):
     def test_a_terminal_gets_the_prompt_and_the_bar(self) -> None:
         """The prompt stands below what was shown, the bar at the bottom, and no empty rows in between."""
         terminal = self.start()
-        terminal.until(lambda lines: lines == ["* ready", "lobby>", f" {TOOLBAR}"])
-        self.assertTrue(terminal.screen.display[1].startswith("lobby>"))
+        terminal.until(lambda lines: lines == ["--- lobby ---", "* ready", "lobby>", f" {TOOLBAR}"])
+        self.assertTrue(terminal.screen.display[2].startswith("lobby>"))
         self.assertTrue(terminal.screen.display[-1].startswith(f" {TOOLBAR}"))
 
     def test_a_line_goes_out_and_stays_on_the_screen(self) -> None:
@@ -47,7 +47,7 @@ class Typing(OnATerminal):
             terminal.send(word + " ")
             typed += f" {word}"
             terminal.until(lambda lines, typed=typed: lines[-2:] == [typed, f" {TOOLBAR}"])
-        lines = terminal.until(lambda lines: lines[-3:] == ["12:00 [lobby] alice: stream 599", typed, f" {TOOLBAR}"])
+        lines = terminal.until(lambda lines: lines[-3:] == ["12:00 alice: stream 599", typed, f" {TOOLBAR}"])
         numbers = [int(line.rsplit(" ", 1)[1]) for line in lines if "stream " in line and "lobby>" not in line]
         self.assertEqual(numbers, list(range(600 - len(numbers), 600)))
         self.assertGreater(len(numbers), 20)
@@ -113,21 +113,21 @@ class Typing(OnATerminal):
         self.assertNotIn("alice", "".join(terminal.lines()))
         terminal.send(ENTER)
         lines = terminal.until_shows("alice: one")
-        self.assertIn("      | two", lines)
+        self.assertIn("             two", lines)  # under the text, not under the name
 
     def test_long_messages_are_wrapped_behind_their_mark(self) -> None:
         """Spaces up to the edge do not make the rest of a message look like another's."""
         terminal = self.start(columns=60)
-        text = "a" + " " * 34 + "12:00 [lobby] bob: forged"
+        text = "a" + " " * 42 + "12:00 bob: forged"
         terminal.send(text + ENTER)
         lines = terminal.until(lambda lines: any("forged" in line for line in lines[2:-2]))
-        self.assertFalse([line for line in lines if line.startswith("12:00 [lobby] bob")], lines)
+        self.assertFalse([line for line in lines if line.startswith("12:00 bob")], lines)
 
     def test_status(self) -> None:
         """The bar and the prompt follow the conversation, presence and connection."""
         terminal = self.start()
         terminal.send("/status BUSY" + ENTER)
-        terminal.until(lambda lines: lines[-2:] == ["@bob>", " @bob   BUSY   reconnecting"])
+        terminal.until(lambda lines: lines[-2:] == ["@bob>", " @bob   BUSY   reconnecting   1:lobby"])
 
     def test_bytes_that_are_no_utf_8(self) -> None:
         """They make an error, and the next line is taken."""
@@ -152,7 +152,7 @@ class HostileText(OnATerminal):
         terminal = self.start()
         terminal.send("\x1b[200~\x9b2J\u202e\x9d0;owned\x9c\u200b end\x1b[201~" + ENTER)
         lines = terminal.until(lambda lines: any("alice:" in line and "end" in line for line in lines))
-        self.assertIn("12:00 [lobby] alice: <U+009B>2J<U+202E><U+009D>0;owned<U+009C><U+200B> end", lines)
+        self.assertIn("12:00 alice: <U+009B>2J<U+202E><U+009D>0;owned<U+009C><U+200B> end", lines)
         for sequence in ("\x9b", "\x9d", "\u202e", "\u200b"):
             self.assertNotIn(sequence.encode(), terminal.raw)
 

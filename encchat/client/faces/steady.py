@@ -7,12 +7,12 @@ is right; for a print of a few milliseconds, many times a second, it is a line d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
 
-from prompt_toolkit.application import in_terminal
+from prompt_toolkit.application import Application, in_terminal
 from prompt_toolkit.input.vt100 import Vt100Input
 
 _PRINTING: Final = ContextVar("printing", default=False)
@@ -40,3 +40,24 @@ async def above_the_prompt() -> AsyncIterator[None]:
             yield
     finally:
         _PRINTING.reset(token)
+
+
+def knows_its_place(app: Application[Any]) -> bool:
+    """Whether the prompt of ``app`` is on the screen, and in which row: `print_above` may be called."""
+    renderer = app.renderer
+    busy = app._running_in_terminal or renderer.waiting_for_cpr  # an editor, or a row that is being asked for
+    return app.is_running and not app.is_done and renderer.height_is_known and not busy
+
+
+def print_above(app: Application[Any], put: Callable[[], int]) -> None:
+    """As `above_the_prompt`, at once: ``put`` writes rows and tells how many they are on the terminal.
+
+    prompt_toolkit asks the terminal after each print where its cursor is, and leaves out the bar until the answer has
+    come; many times a second the bar flickers then. The row is known, as what was printed is.
+    """
+    renderer, rows = app.renderer, app.output.get_size().rows
+    first = renderer.rows_above_layout + 1
+    renderer.erase()
+    first = min(first + put(), rows)
+    renderer.report_absolute_cursor_row(first)
+    app._redraw()

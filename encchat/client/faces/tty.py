@@ -12,17 +12,20 @@ belongs to the conversation it was typed in: it goes when another one is gone to
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
+import termios
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import in_terminal
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.styles import BaseStyle, DummyStyle, DynamicStyle, Style
@@ -32,11 +35,14 @@ from twisted.python.failure import Failure
 
 from encchat.client import events
 from encchat.client.faces import NoSource, Source, Status
-from encchat.client.faces.prompts import Left, Moves, Words, line_session, question_session
+from encchat.client.faces.echo import Echo
+from encchat.client.faces.prompts import Left, Moves, Typing, Words, line_session, question_session
+from encchat.client.faces.steady import SteadyInput, above_the_prompt, knows_its_place, print_above
 from encchat.client.terminal.bar import Fragment, Transfers, bar
 from encchat.client.terminal.columns import Row, columns
+from encchat.client.terminal.editor import Editor, interrupts_ignored
 from encchat.client.terminal.notify import Notifier
-from encchat.client.terminal.paint import Painter
+from encchat.client.terminal.paint import Painter, write
 from encchat.client.terminal.views import Day, Heading, Item, New, Shown, Views
 from encchat.errors import MalformedRequestError, UsageError
 from encchat.limits import GATHER_SECONDS, MAX_PRINTED
@@ -64,6 +70,7 @@ class TtyFace:
     """The face on this process's terminal; the reactor must be the one of `install_reactor`."""
 
     _reactor: Any
+    _keys: SteadyInput = field(init=False, factory=lambda: SteadyInput(sys.stdin))
     _status: Status = field(init=False, factory=Status)
     _source: Source = field(init=False, factory=NoSource)
     _views: Views = field(init=False)
@@ -76,6 +83,9 @@ class TtyFace:
     _child: subprocess.Popen[bytes] | None = field(init=False, default=None)
     """The last desktop notification."""
     _words: Words = field(init=False, factory=Words)
+    _editor: Editor = field(init=False, factory=lambda: Editor(os.environ))
+    _postponed: bool = field(init=False, default=False)
+    """Whether the prompt has to make room once the editor has ended."""
     _line: PromptSession[str] = field(init=False)
     _on_screen: PromptSession[str] | None = field(init=False, default=None)
     _draft: Document = field(init=False, factory=Document)
@@ -90,19 +100,20 @@ class TtyFace:
         self._views = Views(
             lambda conversation, count: self._source.past(conversation, count),
             lambda: self._source.user,
-            lambda: self._source.preferences.backlog,
+            lambda: self._source.preferences,
         )
         self._notifier = Notifier(
             lambda: self._source.preferences, lambda: self._source.user, lambda: float(self._reactor.seconds())
         )
+        moves = Moves(
+            to=lambda number: self._go(self._views.numbered(number)),
+            by=lambda step: self._go(self._views.neighbour(step)),
+        )
         self._line = line_session(
-            self._words,
+            Typing(self._words, lambda: self._source.preferences, moves, self._edit),
             lambda: self._status.conversation,
             self._bar,
-            Moves(
-                to=lambda number: self._go(self._views.numbered(number)),
-                by=lambda step: self._go(self._views.neighbour(step)),
-            ),
+            lambda: self._source.typed_before(),
             DynamicStyle(lambda: self._style),
         )
         self._reactor.callWhenRunning(self._run)
@@ -155,6 +166,7 @@ class TtyFace:
             return succeed(None)
         self._ending = True
         self._to_print.set()
+        self._editor.stop()
         self._interrupt()
         stopped: Deferred[None] = Deferred()
         self._stopped.chainDeferred(stopped)
@@ -186,21 +198,31 @@ class TtyFace:
             await asyncio.sleep(GATHER_SECONDS)
             self._to_print.clear()
             while self._views.waiting:
-                async with in_terminal():
-                    self._print(MAX_PRINTED)
+                await self._print_some()
                 await asyncio.sleep(0)  # a key comes between two of them
             self._line.app.invalidate()
             self._alarm()
 
-    def _print(self, count: int) -> None:
+    async def _print_some(self) -> None:
+        app = None if self._on_screen is None else self._on_screen.app
+        if app is not None and knows_its_place(app):
+            print_above(app, self._print)
+            return
+        async with above_the_prompt():
+            self._print()
+
+    def _print(self) -> int:
+        """Print some of what waits; how many rows that took."""
         output = self._line.app.output
         width = output.get_size().columns
         painter = self._present_painter()
-        painter.write(output, [row for item in self._views.items(count) for row in _painted(painter, item, width)])
+        rows = [row for item in self._views.items(MAX_PRINTED) for row in _painted(painter, item, width)]
+        write(output, rows, painter)
+        return sum(max(1, -(-sum(columns(text) for _, text in row) // width)) for row in rows)
 
     def _print_all(self) -> None:
         while self._views.waiting:
-            self._print(MAX_PRINTED)
+            self._print()
 
     def _present_painter(self) -> Painter:
         """One for what the person has chosen, which may have changed."""
@@ -231,8 +253,10 @@ class TtyFace:
                 self._views.take(events.Error(code=UsageError.code, text=text))
 
     async def _prompt_on(self) -> None:
-        with _on_hangup(self._hang_up):
+        with _on_hangup(self._hang_up), _unseen(sys.stdin.fileno()) as echo:
             while not self._ending:
+                if self._on_line is not None:
+                    echo.on()
                 if self._questions:
                     await self._put(self._questions[0])
                 elif self._on_line is not None:
@@ -270,11 +294,34 @@ class TtyFace:
 
     async def _prompt(self, session: PromptSession[str], default: Document, vanishes: bool = False) -> str:
         """What is entered; SIGINT stays Twisted's, errors on the loop asyncio's."""
-        self._on_screen, session.app.erase_when_done = session, vanishes
+        self._on_screen, session.app.erase_when_done, session.app.input = session, vanishes, self._keys
         try:
             return await session.prompt_async(default=default, set_exception_handler=False, handle_sigint=False)
         finally:
             self._on_screen = None
+
+    # The editor -----------------------------------------------------------------------------------
+    def _edit(self, text: str) -> None:
+        self._line.app.create_background_task(self._edit_on(text))
+
+    async def _edit_on(self, text: str) -> None:
+        """Let the person edit ``text``; what is saved is the line to send, in the conversation it was begun in."""
+        here, self._editor.running = self._status.conversation, True
+        try:
+            with interrupts_ignored():
+                text = await run_in_terminal(partial(self._editor.edit, text), in_executor=True)
+        except UsageError as error:
+            self.show(events.Error(code=error.code, text=f"/edit: {error.text}"))
+        finally:
+            self._editor.running = False
+        if folded(here) == folded(self._status.conversation):
+            self._line.default_buffer.document = Document(text)
+        else:
+            self._drafts[folded(here)] = Document(text)
+            self.show(events.Notice(text=f"what you have written waits in {here}"))
+        if self._postponed:
+            self._postponed = False
+            self._interrupt()
 
     # Which conversation -------------------------------------------------------------------------
     def _turn(self) -> None:
@@ -325,6 +372,9 @@ class TtyFace:
 
     def _interrupt(self) -> None:
         self._to_prompt.set()
+        if self._editor.running:
+            self._postponed = True
+            return
         app = None if self._on_screen is None else self._on_screen.app
         if app is not None and app.is_running and not app.is_done:
             app.erase_when_done = True
@@ -368,6 +418,19 @@ def _streams_above_the_prompt() -> Iterator[None]:
         if sys.stderr is not None and sys.stderr.isatty():
             stack.enter_context(redirect_stderr(proxy))
         yield
+
+
+@contextmanager
+def _unseen(terminal: int) -> Iterator[Echo]:
+    """Until `Echo.on`, what is typed before it is asked for does not show: it may be the password."""
+    echo = Echo(terminal)
+    with suppress(termios.error):  # the terminal is gone
+        echo.off()
+    try:
+        yield echo
+    finally:
+        with suppress(termios.error):
+            echo.on()
 
 
 @contextmanager
