@@ -16,12 +16,11 @@ REGION: Final = re.compile(r"(\.\\\" generated: ([\w-]+)\n).*?(\.\\\" end\n)", r
 
 _MORE: Final = {
     "--register": "Where this device has logged in as NAME before, it just logs in.",
-    "--fingerprint": "That is SHA256: and 43 characters. It replaces what is pinned.",
-    "--suite": "noise-hybrid (default), noise, rsa-aes128gcm or another installed one. There is no falling back to"
-    " another suite.",
+    "--fingerprint": "It replaces what is pinned.",
+    "--suite": "Plugins may know more. noise-hybrid is the default; there is no falling back to another suite.",
     "--server-key": "It is checked in addition to the fingerprint.",
-    "--home": "Pins, device keys, messages and settings. The XDG data home is ~/.local/share unless $XDG_DATA_HOME says"
-    " otherwise.",
+    "--home": "XDG says: encchat in ~/.local/share, or $XDG_DATA_HOME, and for the settings in ~/.config, or"
+    " $XDG_CONFIG_HOME.",
     "--face": "json writes one object a line; see docs/client.md.",
     "--follow": "Once logged in, it tries for ever.",
     "--retry": "Counts at first and after each loss. Default: not at all for the first connection; once logged in for"
@@ -79,7 +78,15 @@ def _upper(text: str) -> str:
 
 def _flag(flag: Flag, more: str = "") -> str:
     names = ", ".join(flag.names)
-    return _paragraph(_head(names, "" if flag.value is None else flag.value.name), _full_stop(_upper(flag.help)), more)
+    return _paragraph(
+        _head(names, "" if flag.value is None else flag.value.name), _full_stop(_upper(flag.help)), _words(flag), more
+    )
+
+
+def _words(flag: Flag) -> str:
+    """What an option takes, where its help leaves that out."""
+    words = () if flag.value is None else flag.value.words
+    return "" if all(word in flag.help for word in words) else f"It takes {', '.join(words[:-1])} or {words[-1]}."
 
 
 def _client_options() -> str:
