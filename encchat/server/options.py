@@ -7,7 +7,7 @@ import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from twisted.cred import strcred
 from twisted.cred.credentials import IUsernamePassword
@@ -28,6 +28,18 @@ def _help(key: config.Key) -> str:
     return f"{key.help}." if key.default == "" else f"{key.help} (default: {key.default})."
 
 
+def _completions() -> Any:
+    """What zsh completes values with: it asks ``twistd`` itself."""
+    words = {key.option: get_args(key.kind.schema) for key in config.KEYS}
+    actions: dict[str, Any] = {
+        option: usage.CompleteList(list(choices))
+        for option, choices in words.items()
+        if choices and all(isinstance(one, str) for one in choices)
+    }
+    files = {"config": usage.CompleteFiles(), "rsa-key": usage.CompleteFiles(), "data-dir": usage.CompleteDirs()}
+    return usage.Completions(optActions=actions | files)
+
+
 class Options(usage.Options, strcred.AuthOptionMixin):
     """Options of the command line over those of the configuration file over the defaults.
 
@@ -37,6 +49,7 @@ class Options(usage.Options, strcred.AuthOptionMixin):
 
     synopsis = "[options]"
     longdesc = "An encrypted chat server. Every option but --config can also stand in the configuration file."
+    compData = _completions()
     supportedInterfaces = (IUsernamePassword,)
     optParameters: ClassVar = [
         ["config", "c", None, "TOML file with options; etc/encchat.toml shows all of them"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from twisted.cred.checkers import FilePasswordDB
@@ -26,6 +27,22 @@ class OptionsTests(SynchronousTestCase):
         """The help, the file and the command line come from one table."""
         text = str(Options())
         self.assertEqual([key.name for key in KEYS if f"--{key.option}=" not in text], [])
+
+    def test_zsh_is_told_what_options_take(self) -> None:
+        """It asks twistd itself: words, files and folders."""
+        output = io.BytesIO()
+        options = Options()
+        options._shellCompFile = output
+        self.assertRaises(SystemExit, options.parseOptions, ["--", "--_shell-completion", "zsh:2"])
+        said = output.getvalue().decode()
+        for option, action in (
+            ("registration", "(open invite closed)"),
+            ("log-format", "(text json)"),
+            ("config", "_files"),
+            ("data-dir", "_directories"),
+        ):
+            line = next(one for one in said.splitlines() if f"--{option}=" in one)
+            self.assertIn(action, line)
 
     def test_options_that_can_be_repeated_gather(self) -> None:
         """Endpoints and suites; the others count when they come last."""
