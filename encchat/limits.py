@@ -465,6 +465,9 @@ MAX_FILES: Final = 1_000
 FILE_RETENTION_DAYS: Final = 30
 """Days a file is kept, unless the server is told otherwise: who was on a long holiday still gets it."""
 
+DISK_RESERVE: Final = 64 * 2**20
+"""Bytes that are left free on the disk when files come: what people say for weeks still fits."""
+
 OFFER_SECONDS: Final = 2 * 86_400
 """How long an upload may stand still until what there is of it goes: a laptop stays shut over a night or two."""
 
@@ -634,14 +637,23 @@ MAX_UNREAD_OUTPUT: Final = 64 * 2**20
 GATHER_SECONDS: Final = 0.02
 """How long the tty face gathers what it prints at once: unseen by people, and 300 messages a second are 50 prints."""
 
-MAX_HIGHLIGHTED: Final = 4_096
-"""Characters of code that the tty face highlights at once: a hundred lines, in some ten milliseconds."""
+MAX_HIGHLIGHTED: Final = 2_048
+"""Characters of code that the tty face highlights at once: fifty lines, in ten or twenty milliseconds."""
 
-HIGHLIGHT_RATE: Final = 4_096.0
+HIGHLIGHT_RATE: Final = 2_048.0
 """Characters of code that it highlights in a second, on average: what more comes is shown in one colour."""
+
+MAX_SHOWN_NAME: Final = 80
+"""Characters of a name that are shown before what somebody says: more than any name has that a server takes."""
 
 MAX_MARKS: Final = 8
 """Marks on one letter: the languages that have most need five or six; a tower of them is drawn over other rows."""
+
+MAX_PICTURE_BYTES: Final = 16 * 2**20
+"""Bytes of a picture that the tty face looks at: what a telephone makes has a third of it."""
+
+MAX_PICTURE_PIXELS: Final = 25_000_000
+"""Pixels of it: those of a telephone have twelve million, and more than 100 MB are not taken for a preview."""
 
 DEFAULT_BACKLOG: Final = 50
 """Messages shown when somebody goes to a conversation, if ``/set backlog`` says nothing else: two screenfuls."""
@@ -657,6 +669,9 @@ MAX_HISTORY: Final = 1_000
 
 MAX_HISTORY_LINE: Final = 4_096
 """Characters of a typed line that is kept for the next start; longer ones are remembered until the client ends."""
+
+EDITOR_END_SECONDS: Final = 1.0
+"""How long an editor may take to end when the client does, before it is killed."""
 
 MAX_EMOJI_OFFERED: Final = 40
 """Emoji offered for the beginning of a name."""
@@ -697,8 +712,11 @@ DEMO_END_SECONDS: Final = 5.0
 DEMO_READ_SECONDS: Final = 0.04
 """How long the bots of a demo wait after each character they said, so that people can read it."""
 
-DEMO_LINE_SECONDS: Final = 0.8
-"""The least they wait between two lines."""
+DEMO_LEAST_READ: Final = 20
+"""Characters that a line counts at least, also one that only does something."""
+
+DEMO_LOOK_SECONDS: Final = 0.2
+"""Between two looks whether the newcomer is there."""
 
 DEMO_PATIENCE_SECONDS: Final = 45.0
 """How long they wait before they say again, once, what can be tried next."""

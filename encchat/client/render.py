@@ -7,7 +7,7 @@ another event however it is broken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from functools import singledispatch
 from itertools import zip_longest
@@ -17,16 +17,12 @@ from attrs import frozen
 
 from encchat.client import events
 from encchat.client.reasons import reason_text
-from encchat.client.text import printable, printable_lines
+from encchat.client.terminal.columns import padded, width
+from encchat.client.text import printable, printable_lines, printable_name
 from encchat.e2e.emoji import GLYPHS
 
 _MESSAGE_INDENT: Final = "      | "
 _INDENT: Final = "  "
-_NARROWEST: Final = 24
-"""Columns below which wrapping would leave hardly a word on a row; the terminal breaks the rows then."""
-
-Measure = Callable[[str], int]
-"""Columns a string takes on the terminal."""
 
 
 @frozen
@@ -37,40 +33,9 @@ class Paragraph:
     lines: tuple[str, ...]
     indent: str = _INDENT
 
-    def rows(self, width: int | None = None, measure: Measure = len) -> list[str]:
-        """The rows, each at most ``width`` columns; without a width each line is one row."""
-        rows: list[str] = []
-        for line in self.lines:
-            head = self.indent if rows else self.head
-            rows += [head + line] if width is None else _wrapped(head, line, self.indent, width, measure)
-        return rows
-
-
-def _wrapped(head: str, line: str, indent: str, width: int, measure: Measure) -> list[str]:
-    if width < _NARROWEST or measure(head) + measure(line) <= width:
-        return [head + line]
-    rows, begin = [], 0
-    while begin < len(line):
-        end = _row_end(line, begin, max(width - measure(head), _NARROWEST // 2), measure)
-        rows.append(head + line[begin:end].rstrip(" "))
-        begin, head = end, indent
-        while line[begin : begin + 1] == " ":
-            begin += 1
-    return rows
-
-
-def _row_end(line: str, begin: int, room: int, measure: Measure) -> int:
-    """Where the row that starts at ``begin`` ends: after the last space that fits, else where the room ends."""
-    end, space = begin, begin
-    while end < len(line) and (room := room - measure(line[end])) >= 0:
-        end += 1
-        if line[end - 1] == " ":
-            space = end
-    if end == len(line):
-        return end
-    if space > begin:
-        return space
-    return max(end, begin + 1)
+    def rows(self) -> list[str]:
+        """A row for each line, however long."""
+        return [f"{self.indent if place else self.head}{line}" for place, line in enumerate(self.lines)]
 
 
 @singledispatch
@@ -82,7 +47,7 @@ def render(event: events.ScreenEvent, zone: tzinfo | None = None) -> Paragraph |
 @render.register
 def _(event: events.Message, zone: tzinfo | None = None) -> Paragraph:
     time = local_time(event.time, "%Y-%m-%d %H:%M" if event.missed else "%H:%M", zone)
-    head = f"{time} [{printable(event.conversation)}] {printable(event.sender)}{marks_text(event)}: "
+    head = f"{time} [{printable_name(event.conversation)}] {printable_name(event.sender)}{marks_text(event)}: "
     return Paragraph(head, tuple(printable_lines(event.text)), _MESSAGE_INDENT)
 
 
@@ -90,7 +55,7 @@ def marks_text(event: events.Message | events.File) -> str:
     """What is not as it should be, or not as usual, with how a message came; nothing at all where all is well."""
     if event.kind == "lobby":
         return ""
-    marks = [printable(event.encryption)] if event.encryption not in _USUAL else []
+    marks = [printable_name(event.encryption)] if event.encryption not in _USUAL else []
     if event.encryption == "none":
         marks = ["NOT ENCRYPTED"]
     elif event.signed != "valid":
@@ -114,9 +79,9 @@ def _(event: events.Undecryptable, zone: tzinfo | None = None) -> Paragraph:
 def unreadable_text(event: events.Undecryptable, form: str, zone: tzinfo | None, *, tagged: bool = True) -> str:
     """What is said instead of a message; ``tagged``: with its conversation."""
     time = f"{local_time(event.time, form, zone)} " if event.time else ""
-    place = f"{time}[{printable(event.conversation)}] " if tagged else time
+    place = f"{time}[{printable_name(event.conversation)}] " if tagged else time
     why = printable(reason_text(event.reason))
-    return f"{place}a message of {printable(event.sender)} cannot be read: {why}; /why {printable(event.ulid)}"
+    return f"{place}a message of {printable_name(event.sender)} cannot be read: {why}; /why {printable(event.ulid)}"
 
 
 @render.register
@@ -126,8 +91,8 @@ def _(event: events.File, zone: tzinfo | None = None) -> Paragraph:
 
 def file_text(event: events.File, form: str, zone: tzinfo | None) -> str:
     """What is said of a file, in one line."""
-    place = f"{local_time(event.time, form, zone)} [{printable(event.conversation)}]"
-    return f"{place} {printable(event.sender)}{marks_text(event)} {offer_text(event)}"
+    place = f"{local_time(event.time, form, zone)} [{printable_name(event.conversation)}]"
+    return f"{place} {printable_name(event.sender)}{marks_text(event)} {offer_text(event)}"
 
 
 def offer_text(event: events.File) -> str:
@@ -182,9 +147,8 @@ def _(event: events.LoggedIn, zone: tzinfo | None = None) -> Paragraph:
 @render.register
 def _(event: events.Users, zone: tzinfo | None = None) -> Paragraph:
     names = [printable(entry.user) for entry in event.users]
-    column = max(map(len, names), default=0)
-    entries = (f"{name:{column}}  {printable(entry.presence)}" for name, entry in zip(names, event.users, strict=True))
-    return _said("1 user:" if len(names) == 1 else f"{len(names)} users:", *entries)
+    entries = [(name, printable(entry.presence)) for name, entry in zip(names, event.users, strict=True)]
+    return _said("1 user:" if len(names) == 1 else f"{len(names)} users:", *_columns(entries))
 
 
 @render.register
@@ -338,8 +302,8 @@ def _(event: events.Rooms, zone: tzinfo | None = None) -> Paragraph:
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of a table, every column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
-    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    widths = [max(map(width, column)) for column in zip_longest(*rows, fillvalue="")]
+    return ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
 
 
 @render.register
@@ -452,8 +416,14 @@ def _with_reason(line: str, reason: str) -> str:
 
 
 def local_time(time: str, form: str, zone: tzinfo | None = None) -> str:
-    """An event's ISO time as people of ``zone`` write it; what is no time is shown as it came."""
+    """An event's ISO time as people of ``zone`` (None: local) write it.
+
+    What is no time is not shown at all: it stands where a row begins, and there could be anything in it.
+    """
     try:
-        return datetime.fromisoformat(time).astimezone(zone).strftime(form)
+        return printable(datetime.fromisoformat(time).astimezone(zone).strftime(form))
     except (ValueError, OverflowError):
-        return printable(time)
+        return _NO_TIME
+
+
+_NO_TIME: Final = "(no time)"

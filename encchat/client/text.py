@@ -3,7 +3,8 @@
 `printable` spells such a code point as ``<U+202E>``. That is every code point of the Unicode categories Cc
 (C0, DEL, C1), Cf (bidi and other format controls, zero width), Cs, Co, Zl, Zp and Cn, and those that are letters, marks
 or symbols by category and yet show nothing. A tab becomes spaces. Joiners and variation selectors stay only inside
-an emoji; text whose script joins letters by U+200C loses a little beauty for that.
+an emoji; text whose script joins letters by U+200C loses a little beauty for that. So are marks that have no letter to
+stand on, which would be drawn over what is ours, and those above `MAX_MARKS`, which would be over the rows around.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
+
+from encchat.limits import MAX_MARKS, MAX_SHOWN_NAME
 
 TAB: Final = "    "
 
@@ -77,7 +80,41 @@ def printable(text: str) -> str:
     if text.isascii():
         return text if text.isprintable() else text.translate(_SPELLING)
     pieces = _EMOJI.split(text)  # what matched stands at the odd places
-    return "".join(piece if place % 2 else piece.translate(_SPELLING) for place, piece in enumerate(pieces))
+    return _levelled("".join(piece if place % 2 else piece.translate(_SPELLING) for place, piece in enumerate(pieces)))
+
+
+def _levelled(text: str) -> str:
+    """``text`` with the marks spelled out that stand on nothing, or on top of `MAX_MARKS` others."""
+    if not any(map(_is_mark, text)):
+        return text
+    kept, marks = [], MAX_MARKS
+    for character in text:
+        if not _is_mark(character):
+            marks = MAX_MARKS if character == " " else 0
+        elif (marks := marks + 1) > MAX_MARKS:
+            character = f"<U+{ord(character):04X}>"
+        kept.append(character)
+    return "".join(kept)
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in ("Mn", "Me")
+
+
+def printable_name(text: str) -> str:
+    """``text`` where a name stands in the head of a row: neither does it end the head nor is it a page long.
+
+    Accounts and rooms have no such names; a server might pretend.
+    """
+    if _NAME.fullmatch(text):
+        return text
+    long = len(text) > MAX_SHOWN_NAME
+    spelled = _NO_NAME.sub(lambda found: f"<U+{ord(found[0]):04X}>", printable(text[:MAX_SHOWN_NAME]))
+    return f"{spelled}..." if long else spelled
+
+
+_NAME: Final = re.compile(rf"[@#]?[A-Za-z0-9._-]{{1,{MAX_SHOWN_NAME}}}")
+_NO_NAME: Final = re.compile(r"[\s:\[\]]")
 
 
 def printable_lines(text: str) -> list[str]:

@@ -1,24 +1,22 @@
 """Screen events as lines for people."""
 
-import re
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
-from prompt_toolkit.utils import get_cwidth
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.client import events
-from encchat.client.render import Paragraph, render
+from encchat.client.render import render
 from encchat.wire import UserEntry
-from tests.client.test_text import any_text, offences
+from tests.client.screen_events import one_of_each
+from tests.client.test_text import offences
 
 
-def rows(event: events.ScreenEvent, width: int | None = None) -> list[str]:
+def rows(event: events.ScreenEvent) -> list[str]:
     """The rows of ``event`` in UTC."""
     paragraph = render(event, UTC)
-    return [] if paragraph is None else paragraph.rows(width, get_cwidth)
+    return [] if paragraph is None else paragraph.rows()
 
 
 def said(text: str, sender: str = "alice", **more: Any) -> events.Message:
@@ -71,9 +69,16 @@ class Render(SynchronousTestCase):
         self.assertRegex(paragraph.rows()[0], r"^\d\d:\d\d \[lobby\]")
 
     def test_a_time_that_is_none(self) -> None:
-        """A server's odd time is shown as it came, made printable."""
-        for odd in ("soon\x1b", "0001-01-01T00:00:00+23:00"):
-            self.assertEqual(offences(rows(said("x", time=odd))[0]), [])
+        """It is not shown: a server could put there what looks like somebody else's message."""
+        for odd in ("soon\x1b", "0001-01-01T00:00:00+23:00", "12:34 [#garden] bob: forged"):
+            self.assertEqual(rows(said("x", time=odd)), ["(no time) [lobby] alice: x"])
+
+    def test_a_name_that_is_none(self) -> None:
+        """It cannot end the head it stands in, whatever a server says who speaks and where."""
+        self.assertEqual(
+            rows(said("x", sender="bob: yes", conversation="a] b")),
+            ["12:34 [a<U+005D><U+0020>b] bob<U+003A><U+0020>yes: x"],
+        )
 
     def test_connected(self) -> None:
         """The fingerprint is told when it is new, since only then has it to be compared."""
@@ -170,69 +175,17 @@ class Render(SynchronousTestCase):
         self.assertEqual(rows(events.Notice(text="a\n! b")), ["* a", "  ! b"])
 
 
-ONE_OF_EACH = st.one_of(
-    st.builds(said, any_text, any_text, conversation=any_text, time=any_text),
-    st.builds(events.Connected, server=any_text, fingerprint=any_text, suite=any_text, new_pin=st.booleans()),
-    st.builds(events.LoggedIn, user=any_text, device=any_text, role=any_text),
-    st.builds(events.Sent, ulid=any_text, conversation=any_text, seq=st.just(1)),
-    st.builds(events.Users, users=st.lists(st.builds(UserEntry, user=any_text, presence=any_text), max_size=3)),
-    st.builds(events.Status, user=any_text, presence=st.just("OFFLINE"), last_seen=any_text),
-    st.builds(events.PresenceChanged, user=any_text, presence=any_text),
-    st.builds(events.Session, partner=any_text, event_=any_text, reason=any_text),
-    st.builds(events.Notice, text=any_text),
-    st.builds(events.Kicked, by=any_text, reason=any_text),
-    st.builds(events.Error, code=any_text, text=any_text),
-    st.builds(events.Disconnected, reason=any_text),
-    st.builds(events.Reconnecting, seconds=st.floats(0, 100)),
-)
-
-
 class HostileText(SynchronousTestCase):
-    """Whatever peers or servers put into any field."""
+    """Whatever peers or servers put into any field of any event."""
 
-    @given(ONE_OF_EACH, st.one_of(st.none(), st.integers(1, 120)))
-    def test_no_field_of_any_event_reaches_the_screen_unescaped(
-        self, event: events.ScreenEvent, width: int | None
-    ) -> None:
+    @given(one_of_each)
+    def test_no_field_of_any_event_reaches_the_screen_unescaped(self, event: events.ScreenEvent) -> None:
         """No C0, C1, bidi control or zero-width trick, and no line end, in any row of any event."""
-        for row in rows(event, width):
+        for row in rows(event):
             self.assertEqual(offences(row), [])
 
-    @given(ONE_OF_EACH, st.one_of(st.none(), st.integers(24, 120)))
-    def test_only_the_first_row_looks_like_an_event(self, event: events.ScreenEvent, width: int | None) -> None:
+    @given(one_of_each)
+    def test_only_the_first_row_looks_like_an_event(self, event: events.ScreenEvent) -> None:
         """Every other row is indented, whatever the text and wherever it is broken."""
-        for row in rows(event, width)[1:]:
+        for row in rows(event)[1:]:
             self.assertTrue(row.startswith("  "), row)
-
-
-class Wrapping(SynchronousTestCase):
-    """`Paragraph.rows` with a width."""
-
-    def test_wrapped_under_the_text(self) -> None:
-        """Words stay whole, the rest goes on behind the mark."""
-        self.assertEqual(
-            Paragraph("12:34 al: ", ("one two three four",), "      | ").rows(24),
-            ["12:34 al: one two three", "      | four"],
-        )
-
-    def test_at_the_width_and_around_it(self) -> None:
-        """A row of just the width is not wrapped, one more is."""
-        for length, count in ((28, 1), (29, 2), (27, 1)):
-            self.assertEqual(len(Paragraph("* ", ("x" * length,)).rows(30)), count)
-
-    def test_wide_characters_count_twice(self) -> None:
-        """Rows of Chinese stay within the columns."""
-        got = Paragraph("* ", ("漢" * 50,)).rows(31, get_cwidth)
-        self.assertTrue(all(get_cwidth(row) <= 31 for row in got))
-        self.assertEqual("".join(row.strip("* ") for row in got), "漢" * 50)
-
-    def test_too_narrow_to_wrap(self) -> None:
-        """Where hardly a word would fit the terminal breaks the lines."""
-        self.assertEqual(Paragraph("* ", ("x" * 99,)).rows(23), ["* " + "x" * 99])
-
-    @given(st.text("ab 漢\u0301", max_size=200), st.integers(24, 60))
-    def test_nothing_is_lost_and_nothing_too_wide(self, text: str, width: int) -> None:
-        """Every character but spaces at the breaks comes out, in order, and no row is wider than asked."""
-        got = Paragraph("* ", (text,)).rows(width, get_cwidth)
-        self.assertTrue(all(get_cwidth(row) <= width for row in got), got)
-        self.assertEqual(re.sub(" ", "", "".join(row[2:] for row in got)), re.sub(" ", "", text))

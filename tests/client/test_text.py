@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from encchat.client.text import printable, printable_lines
+from encchat.client.text import printable, printable_lines, printable_name
+from encchat.limits import MAX_MARKS, MAX_SHOWN_NAME
 
 OBEYED_OR_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 INVISIBLE = set("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0") | {
@@ -117,6 +118,40 @@ class Printable(SynchronousTestCase):
         self.assertEqual(printable("al\u200dice"), "al<U+200D>ice")
         self.assertEqual(printable("\u2764\u200d"), "\u2764<U+200D>")
         self.assertEqual(printable("a\ufe0f"), "a<U+FE0F>")
+
+    def test_marks_stand_on_a_letter(self) -> None:
+        """None is drawn over the sign before a text, which is ours."""
+        self.assertEqual(printable("\u0338x"), "<U+0338>x")
+        self.assertEqual(printable("a \u20e0"), "a <U+20E0>")
+
+    def test_marks_make_no_tower(self) -> None:
+        """As many as any language has stay, at the limit and around it; more would be drawn over other rows."""
+        for count, spelled in ((MAX_MARKS - 1, 0), (MAX_MARKS, 0), (MAX_MARKS + 1, 1), (MAX_MARKS + 3, 3)):
+            self.assertEqual(printable("e" + "\u0301" * count).count("<U+0301>"), spelled)
+        self.assertEqual(printable("e\u0301" * 99), "e\u0301" * 99)
+
+
+class PrintableName(SynchronousTestCase):
+    """`printable_name`."""
+
+    def test_names_stay(self) -> None:
+        """Of accounts, conversations, rooms and schemes."""
+        for name in ("alice", "a.b_c-9", "lobby", "@bob", "#garden", "server-key", "\u00e9t\u00e9"):
+            self.assertEqual(printable_name(name), name)
+
+    def test_no_name_ends_the_head_of_a_row(self) -> None:
+        """Spaces of all kinds, colons and brackets are spelled out."""
+        self.assertEqual(printable_name("a b:c\u3000[d]"), "a<U+0020>b<U+003A>c<U+3000><U+005B>d<U+005D>")
+
+    def test_long_names_are_cut(self) -> None:
+        """At the limit and around it."""
+        for size, cut in ((MAX_SHOWN_NAME - 1, False), (MAX_SHOWN_NAME, False), (MAX_SHOWN_NAME + 1, True)):
+            self.assertEqual(printable_name("x" * size).endswith("..."), cut)
+
+    @given(st.one_of(any_text, tricky))
+    def test_they_are_printable(self, text: str) -> None:
+        """As any text."""
+        self.assertEqual(offences(printable_name(text)), [])
 
 
 class PrintableLines(SynchronousTestCase):

@@ -10,6 +10,7 @@ the terminal breaks it, so that it can still be clicked.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
@@ -53,8 +54,16 @@ def graphemes(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def _most(grapheme: str) -> int:
-    apart = sum(2 if _PICTOGRAPHS[0] <= one <= _PICTOGRAPHS[1] else max(wcwidth(one), 0) for one in grapheme)
-    return max(apart, width(grapheme))
+    return max(sum(map(_alone, grapheme)), width(grapheme))
+
+
+@lru_cache(maxsize=4096)
+def _alone(character: str) -> int:
+    """Columns of ``character`` where nothing joins it to its neighbours; new emoji are wide in any table."""
+    if _PICTOGRAPHS[0] <= character <= _PICTOGRAPHS[1]:
+        return 2
+    least = 1 if unicodedata.category(character)[0] == "L" else 0  # vowels of Hangul stand in a syllable or do not
+    return max(wcwidth(character), least)
 
 
 def padded(text: str, columns_: int) -> str:

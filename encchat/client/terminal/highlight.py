@@ -1,7 +1,7 @@
 """Fenced code in colours, by Pygments.
 
 Who writes the code chooses how long that takes, so it is done for languages whose lexers were tried out with ugly text
-only (tests/client/terminal/test_highlight.py), for code of a bounded size, and only so much of it in a while. All
+only (tests/client/test_highlight.py), for code of a bounded size, and only so much of it in a while. All
 other code is shown as it is.
 """
 
@@ -30,7 +30,6 @@ _LANGUAGES: Final = {
     "go": "go",
     "rust": "rust",
     "rs": "rust",
-    "java": "java",
     "js": "javascript",
     "javascript": "javascript",
     "json": "json",
@@ -63,6 +62,8 @@ _STYLES: Final = (
 """Kinds of tokens by the beginning of their name, and their style."""
 
 _OTHER: Final = "class:code"
+_LONGEST: Final = 400
+"""Characters of a line that people write; lexers take their time with longer ones."""
 
 
 @define(eq=False)
@@ -79,9 +80,9 @@ class Highlighter:
         """Printable ``lines``, styled; a row each."""
         called = _LANGUAGES.get(language.casefold())
         code = "\n".join(lines)
-        if called is None or not self._affords(len(code)):
+        if called is None or max(map(len, lines), default=0) > _LONGEST or not self._affords(len(code)):
             return [[(_OTHER, line)] for line in lines]
-        rows = _rows(self._lexer(called).get_tokens(code))
+        rows = _rows(self._lexer(called).get_tokens(f"{code}\n"))[:-1]  # most look for the end of the line
         same = ["".join(text for _, text in row) for row in rows] == list(lines)
         return rows if same else [[(_OTHER, line)] for line in lines]
 
@@ -109,7 +110,7 @@ def _rows(tokens: Any) -> list[Row]:
         first, *more = text.split("\n")
         rows[-1].append((style, first))
         rows += [[(style, line)] for line in more]
-    return rows
+    return [[(style, text) for style, text in row if text] for row in rows]
 
 
 def _style(kind: str) -> str:

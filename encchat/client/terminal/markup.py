@@ -22,7 +22,7 @@ _MAX_LEAD: Final = 8
 """Spaces before a list's or a quote's sign that are kept when the line goes on in the next row."""
 
 _FENCE: Final = re.compile(r" {0,3}(```+|~~~+) *([A-Za-z0-9_+#.-]{0,20})[^`]*")
-_QUOTE: Final = re.compile(r"((?:> ?)+)(?! *$)")
+_QUOTE: Final = re.compile(r"((?:> ?){1,4})(?! *$)")
 _ITEM: Final = re.compile(r"( *)([-*+]|[0-9]{1,4}[.)])( +)(?=[^ ])")
 
 # The sign of a keycap emoji (it goes on with U+FE0F) is no markup.
@@ -94,9 +94,8 @@ def _marked(line: str) -> Line:
         sign: Row = [("class:quote", quote[1])]
         return Line(_inline(line[quote.end() :], "class:quote"), sign, sign)
     if item := _ITEM.match(line):
-        lead = item[1][:_MAX_LEAD]
-        sign = item[2] if item[2][0].isdigit() else "\u2022"
-        first = f"{lead}{sign} "
+        dot = item[2] if item[2][0].isdigit() else "\u2022"
+        first = f"{item[1][:_MAX_LEAD]}{dot} "
         return Line(_inline(line[item.end() :], ""), [("", first)], [("", " " * len(first))])
     return Line(_inline(line, ""))
 

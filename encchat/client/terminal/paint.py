@@ -26,7 +26,7 @@ from encchat.client.terminal.columns import NARROWEST, Row, clipped_row, columns
 from encchat.client.terminal.highlight import Highlighter
 from encchat.client.terminal.markup import Line, links, marked_lines, plain_lines
 from encchat.client.terminal.themes import Theme, is_colourful, theme
-from encchat.client.text import printable, printable_lines
+from encchat.client.text import printable, printable_lines, printable_name
 
 _CHANGES: Final = (
     events.Connected,
@@ -112,10 +112,10 @@ class Painter:
         if isinstance(said, events.Undecryptable):
             text = unreadable_text(said, form, self._zone, tagged=tagged)
             return _paragraph(Paragraph(lead or "* ", (text,), f"{lead}  "), width, "class:change")
-        head: Row = [("class:time", f"{lead}{printable(local_time(said.time, form, self._zone))} ")]
+        head: Row = [("class:time", f"{lead}{local_time(said.time, form, self._zone)} ")]
         if tagged:
-            head.append(("class:tag", f"[{printable(said.conversation)}] "))
-        head.append((self._theme().person(said.sender), printable(said.sender)))
+            head.append(("class:tag", f"[{printable_name(said.conversation)}] "))
+        head.append((self._theme().person(said.sender), printable_name(said.sender)))
         if marks := marks_text(said):
             head.append(("class:mark", marks))
         if isinstance(said, events.File):
@@ -194,7 +194,7 @@ def _style(event: events.ScreenEvent, paragraph: Paragraph) -> str:
 
 
 def _ruled(style: str, text: str, width: int) -> list[Row]:
-    return wrapped([(style, f"--- {text} ---")], width, [], [("", "    "[: width // 4])])
+    return wrapped([(style, f"--- {text} ---")], max(width, NARROWEST), [], [("", "  ")])
 
 
 def _paragraph(paragraph: Paragraph, width: int, style: str) -> list[Row]:

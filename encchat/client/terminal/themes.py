@@ -79,19 +79,18 @@ _SHAPES: Final = {
     "mark": "bold",
     "error": "bold",
     "warning": "bold",
-    "mention": "bold",
     "bold": "bold",
     "italic": "italic",
     "strike": "strike",
     "link": "underline",
     "code.keyword": "bold",
-    "bar": "noreverse",
+    "prompt": "bold",
     "bar.current": "bold",
+    "bar.unread": "bold",
     "bar.mention": "bold",
     "bar.warning": "bold",
-    "bottom-toolbar": "noreverse",
 }
-"""What stays of a theme where there are no colours; dim text has its colour instead, for few terminals can do dim."""
+"""What stays of a theme where there are no colours."""
 
 
 @frozen
@@ -112,7 +111,8 @@ class Theme:
         return {**self.colours, **classes, **people}
 
 
-def _colours(*, grey: str, green: str, red: str, amber: str, blue: str, bar: str) -> dict[str, str]:
+def _colours(*, grey: str, green: str, red: str, amber: str, blue: str, bar: tuple[str, str, str]) -> dict[str, str]:
+    """``bar``: ground and letters of the bar, the colour of mentions in it, that of warnings."""
     return {
         "time": grey,
         "tag": grey,
@@ -120,13 +120,13 @@ def _colours(*, grey: str, green: str, red: str, amber: str, blue: str, bar: str
         "change": grey,
         "quote": grey,
         "fence": grey,
+        "hint": grey,
         "day": grey,
         "heading": blue,
         "new": red,
         "mark": red,
         "error": red,
         "warning": red,
-        "mention": amber,
         "link": blue,
         "code": green,
         "code.keyword": blue,
@@ -134,39 +134,34 @@ def _colours(*, grey: str, green: str, red: str, amber: str, blue: str, bar: str
         "code.comment": grey,
         "code.number": red,
         "code.name": green,
-        "bar": bar,
-        "bottom-toolbar": bar,
-        "bar.mention": amber,
-        "bar.warning": red,
+        "bottom-toolbar": f"noreverse {bar[0]}",
+        "bar.mention": bar[1],
+        "bar.warning": bar[2],
     }
 
+
+_DARK_BAR: Final = ("bg:#303030 #dadada", "#ffaf5f", "#ff8787")
+_LIGHT_BAR: Final = ("bg:#d0d0d0 #262626", "#875f00", "#af0000")
+_BLIND_BAR: Final = ("bg:#303030 #dadada", "#5fafff", "#ff875f")
 
 _THEMES: Final[Mapping[str, Theme]] = {
     "auto": Theme(
         _AUTO,
-        _colours(
-            grey="#808080", green="#008787", red="#d75f5f", amber="#af5f00", blue="#0087d7", bar="bg:#303030 #dadada"
-        ),
+        _colours(grey="#808080", green="#008787", red="#d75f5f", amber="#af5f00", blue="#0087d7", bar=_DARK_BAR),
     ),
     "dark": Theme(
         _DARK,
-        _colours(
-            grey="#949494", green="#87d7af", red="#ff8787", amber="#ffaf5f", blue="#87afff", bar="bg:#303030 #dadada"
-        ),
+        _colours(grey="#949494", green="#87d7af", red="#ff8787", amber="#ffaf5f", blue="#87afff", bar=_DARK_BAR),
     ),
     "light": Theme(
         _LIGHT,
-        _colours(
-            grey="#626262", green="#00875f", red="#af0000", amber="#875f00", blue="#005faf", bar="bg:#d0d0d0 #262626"
-        ),
+        _colours(grey="#626262", green="#00875f", red="#af0000", amber="#875f00", blue="#005faf", bar=_LIGHT_BAR),
     ),
     "colour-blind": Theme(
         _COLOUR_BLIND,
-        _colours(
-            grey="#808080", green="#808080", red="#d75f00", amber="#d75f00", blue="#0087d7", bar="bg:#303030 #dadada"
-        ),
+        _colours(grey="#808080", green="#808080", red="#d75f00", amber="#d75f00", blue="#0087d7", bar=_BLIND_BAR),
     ),
-    "plain": Theme(_PLAIN, {"dim": "italic"}),
+    "plain": Theme(_PLAIN, {"dim": "italic", "hint": "italic"}),
 }
 
 
