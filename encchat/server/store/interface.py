@@ -282,13 +282,14 @@ class IStore(Interface):
 
         `FileNotTakenError`: the account's files would have more than ``space`` bytes or be more than `MAX_FILES`, or
         it was offered in other words or dropped. `UnknownFileError`: there is one of that ULID, of somebody else.
+        `OverloadedError`: the disk has less than `DISK_RESERVE` left.
         """
 
     def put_chunk(ulid: str, account_id: int, number: int, data: bytes, now: int) -> Deferred[None]:
         """Add the next chunk of the account's file, which lives on from ``now``; one that is there is left as it is.
 
         `FileNotTakenError`: it is not the next one, or not as long as it has to be. `UnknownFileError`: the account
-        has no such file.
+        has no such file. `OverloadedError` as above.
         """
 
     def file_chunk(ulid: str, number: int) -> Deferred[StoredChunk | None]:

@@ -5,6 +5,7 @@ A topic has a module of such functions; `SqlStore` says which of them read and w
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -61,6 +62,18 @@ class SqlStore:
     def _remove(self, change: Callable[..., T], *arguments: object) -> Deferred[T]:
         """`_write` for what takes messages away."""
         return self._call(CallJob(lambda connection: change(connection, *arguments), Deferred(), removes=True))
+
+    def _fill(self, change: Callable[..., T], *arguments: object) -> Deferred[T]:
+        """`_write` for what takes much space: `OverloadedError` while the disk has little left."""
+
+        def filled(connection: sqlite3.Connection) -> T:
+            self._check_disk()
+            return change(connection, *arguments)
+
+        return self._write(filled)
+
+    def _check_disk(self) -> None:
+        """Raise `OverloadedError` if there is less than `DISK_RESERVE` left where the store is."""
 
     def _call(self, job: CallJob) -> Deferred[Any]:
         self._submit(job)
@@ -205,10 +218,10 @@ class SqlStore:
 
     # Files
     def offer_file(self, new: NewFile, space: int) -> Deferred[int]:
-        return self._write(files.offer, new, space)
+        return self._fill(files.offer, new, space)
 
     def put_chunk(self, ulid: str, account_id: int, number: int, data: bytes, now: int) -> Deferred[None]:
-        return self._write(files.put_chunk, ulid, account_id, number, data, now)
+        return self._fill(files.put_chunk, ulid, account_id, number, data, now)
 
     def file_chunk(self, ulid: str, number: int) -> Deferred[StoredChunk | None]:
         return self._read(files.chunk, ulid, number)

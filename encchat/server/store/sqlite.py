@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +15,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from encchat.errors import StoreError
-from encchat.limits import MAX_STORE_BACKLOG
+from encchat.errors import OverloadedError, StoreError
+from encchat.limits import DISK_RESERVE, MAX_STORE_BACKLOG
 from encchat.net.outbox import TurnEnd
 from encchat.net.timing import Scheduler
 from encchat.server.model import NewMessage, Stored
@@ -35,15 +36,28 @@ class IReactor(IReactorThreads, IReactorTime):
     """What the store needs of a reactor."""
 
 
+def free_bytes(path: Path) -> int:
+    """How many bytes there are left for a user on the disk that has ``path``."""
+    return shutil.disk_usage(path).free
+
+
 @implementer(IStore)
 class SqliteStore(SqlStore):
     """`IStore` on the file at ``path``.
 
     What one reactor turn asks for goes to the writer together at its end. `append` is bounded: beyond
-    ``backlog`` characters that are not stored yet, messages are refused.
+    ``backlog`` characters that are not stored yet, messages are refused. ``free`` tells how many bytes the disk has
+    left where that path is.
     """
 
-    def __init__(self, path: str | Path, reactor: IReactor, backlog: int = MAX_STORE_BACKLOG) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        reactor: IReactor,
+        backlog: int = MAX_STORE_BACKLOG,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._left = free
         self._path = Path(path)
         self._reactor: Any = reactor
         self._writer: Writer | None = None
@@ -119,6 +133,11 @@ class SqliteStore(SqlStore):
 
     def _not_open(self) -> StoreError:
         return StoreError(f"the store {self._path} is not open")
+
+    # Files
+    def _check_disk(self) -> None:
+        if self._left(self._path) < DISK_RESERVE:
+            raise OverloadedError("the disk of the server is nearly full: it takes no files until there is more room")
 
     # Messages
     def append(self, message: NewMessage, done: Done) -> None:

@@ -15,13 +15,13 @@ from twisted.internet import defer, reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from encchat import wire
-from encchat.errors import EncchatError, FileNotTakenError, UnknownFileError
-from encchat.limits import FILE_CHUNK, MAX_FILES, TAG_LENGTH
+from encchat.errors import EncchatError, FileNotTakenError, OverloadedError, UnknownFileError
+from encchat.limits import DISK_RESERVE, FILE_CHUNK, MAX_FILES, TAG_LENGTH
 from encchat.server.model import Account, FileTerms, NewFile, StoredChunk, direct_key
 from encchat.server.store import MemoryStore, SqliteStore, files
 from encchat.server.store.database import in_memory
 from encchat.server.store.restore import restore
-from tests.server.store.contract import NOW, ulid
+from tests.server.store.contract import NOW, appended, message, ulid
 from tests.server.store.test_rooms import RoomContract
 
 SPACE = 10 * FILE_CHUNK
@@ -267,6 +267,24 @@ class SqliteFiles(FileContract, TestCase):
         with closing(sqlite3.connect(self.path)) as other:
             self.assertEqual(other.execute("SELECT received FROM file").fetchone(), (1,))
             self.assertEqual(other.execute("SELECT data FROM file_chunk").fetchone(), (piece(2 * FILE_CHUNK, 0),))
+
+    async def test_no_file_takes_the_last_of_the_disk(self) -> None:
+        """At n - 1 bytes left neither an offer nor a chunk is taken, at n and n + 1 they are; messages always are."""
+        left = DISK_RESERVE
+        await self.store.close()
+        self.store = SqliteStore(self.path, reactor, free=lambda path: left if path == self.path else 0)
+        await self.store.open()
+        self.addCleanup(self.store.close)
+        await self.offer(2 * FILE_CHUNK)
+        left -= 1
+        await self.refused(OverloadedError, self.store.offer_file(self.file(name=ulid(2)), SPACE))
+        data = piece(2 * FILE_CHUNK, 0)
+        await self.refused(OverloadedError, self.store.put_chunk(FILE, self.alice.id, 0, data, NOW))
+        await appended(self.store, message(1, self.alice.id))
+        left = DISK_RESERVE
+        await self.put(2 * FILE_CHUNK, 0)
+        left += 1
+        await self.put(2 * FILE_CHUNK, 1)
 
     async def test_an_upload_goes_on_after_a_restart(self) -> None:
         """Nothing about it was in memory only."""
