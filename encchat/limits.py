@@ -168,7 +168,7 @@ UNAUTHENTICATED_BYTES: Final = 65_536
 
 # Logging in ------------------------------------------------------------------------------------
 PASSWORD_THREADS: Final = 2
-"""Passwords hashed at once; argon2id keeps a core busy for 20 to 30 ms."""
+"""Passwords hashed at once, one core always left to the rest; argon2id keeps a core busy for 20 to 30 ms."""
 
 PASSWORD_QUEUE: Final = 200
 """Passwords that wait to be hashed; more are answered `overloaded`, so a storm costs bounded memory."""

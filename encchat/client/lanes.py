@@ -193,9 +193,10 @@ class Lanes:
             self._seal(lane, where, fresh=True)
         elif isinstance(error, NotConnectedError):
             lane.waiting.clear()  # they are in the outbox, and sent again after the next login
+        elif not self._still(lane, where):
+            self._start(lane)  # the keys that came on the way have shown that the room is another
         elif self._is_changing(lane, where, error):
-            lane.stuck = self._still(lane, where)
-            self._start(lane)
+            lane.stuck = True
         elif isinstance(error, NoKeysError) and lane.name.startswith("@"):
             self._ask_who(lane, error)
         else:

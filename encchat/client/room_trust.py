@@ -110,10 +110,10 @@ class RoomTrust:
         known = room.version, machine.knowledge
         if room.judged == PARTLY and self._partly.get(room.header.id) == known and not self._is_overdue(machine, room):
             return  # a member of a big room who only listens asks this with every message
-        state = room.state()
-        verdict = rosters.look(state)
-        if rosters.is_other_kind(room.state()):
-            self._floor.rooms.correct(room)
+        verdict = rosters.look(room.state())
+        if (state := rosters.as_opened(room.state())) != room.state():
+            self._floor.rooms.correct(room, state)
+            verdict = rosters.look(state)
         # Through a door that only the server says is open, and of which nobody here was told, nobody comes.
         unasked = verdict.injected if self._floor.rooms.was_opened(room) else verdict.injected | verdict.strangers
         suspects = {folded(user): member for user in unasked if (member := room.member(user)) is not None}

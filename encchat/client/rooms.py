@@ -259,14 +259,18 @@ class Rooms:
         if settings is not None and not settings.entered:
             self.open_as(room.header.id, msgspec.structs.replace(settings, entered=True))
 
-    def correct(self, room: Room) -> None:
-        """The server has said that the room is ephemeral and its opening that it is not, or the other way round."""
+    def correct(self, room: Room, opened: wire.RoomState) -> None:
+        """The room is what ``opened`` says, as its owner has signed it, if the server has said something else here."""
         told, settings = room.state(), self._settings(room.header.id)
-        if settings is not None:
-            settings = msgspec.structs.replace(settings, ephemeral=not told.ephemeral)
-            self.open_as(room.header.id, settings)
-            self._write(room, msgspec.structs.replace(room.header, ephemeral=settings.ephemeral))
-            self.altered(told, settings)
+        signed = {name: getattr(opened, name) for name in ("scheme", "policy", "history", "ephemeral")}
+        if settings is None or all(getattr(told, name) == value for name, value in signed.items()):
+            return
+        # Whoever joined a room that the server cannot read has not thereby agreed to one that it can.
+        entered = settings.entered and opened.scheme == told.scheme
+        settings = msgspec.structs.replace(settings, **signed, entered=entered)
+        self.open_as(room.header.id, settings)
+        self._write(room, msgspec.structs.replace(room.header, **signed))
+        self.altered(told, settings)
 
     def was_opened(self, room: Room) -> bool:
         """Whether everybody may join it, as people here have been told."""

@@ -19,14 +19,17 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from hashlib import sha256
-from typing import Final
+from itertools import product
+from typing import Final, get_args
 
+import msgspec
 from attrs import frozen
 
 from encchat import wire
 from encchat.e2e import statements
 from encchat.e2e.base64s import to_base64
 from encchat.e2e.identity import IdentityKey, of_number, verify
+from encchat.envelopes import SCHEMES
 from encchat.limits import MAX_MEMBERS
 from encchat.names import folded
 
@@ -113,10 +116,22 @@ def root_of(state: wire.RoomState, owner: str, is_open: bool) -> str:
     return to_base64(sha256(_opening(state, owner, is_open)).digest())
 
 
-def was_opened_so(state: wire.RoomState, root: str) -> bool:
-    """Whether ``root`` is of an opening with the settings of ``state``, by a member who is still in the room."""
-    openers = (member.user for member in state.members if (signed := parse(member.statement)) and not signed.root)
-    return any(root_of(state, user, is_open) == root for user in openers for is_open in (False, True))
+def as_opened(state: wire.RoomState, root: str) -> wire.RoomState | None:
+    """``state`` with the settings that the opening of ``root`` had; None where nobody is seen who has signed it."""
+    openers = [member.user for member in state.members if (signed := parse(member.statement)) and not signed.root]
+    shown = state.scheme, state.policy, state.history, state.ephemeral
+    for settings in (shown, *_SETTINGS):
+        names = dict(zip(("scheme", "policy", "history", "ephemeral"), settings, strict=True))
+        other = msgspec.structs.replace(state, **names)
+        if any(root_of(other, user, is_open) == root for user in openers for is_open in (False, True)):
+            return other
+    return None
+
+
+_SETTINGS: Final = tuple(
+    product(SCHEMES, get_args(wire.SigningPolicy), get_args(wire.HistoryPolicy), (False, True)),
+)
+"""Whatever a room may have been opened with: scheme, policy, history, ephemeral."""
 
 
 def _opening(state: wire.RoomState, owner: str, is_open: bool) -> bytes:

@@ -169,10 +169,10 @@ class Rosters:
         orphans = (one for one in members if folded(one.by) not in there)
         return {folded(one.user) for one in orphans if self._holds(row, state, one)}
 
-    def is_other_kind(self, state: wire.RoomState) -> bool:
-        """Whether it was opened ephemeral and ``state`` says that it is not, or the other way round."""
-        root, other = self.root(state.id), msgspec.structs.replace(state, ephemeral=not state.ephemeral)
-        return bool(root) and memberships.was_opened_so(other, root)
+    def as_opened(self, state: wire.RoomState) -> wire.RoomState:
+        """``state`` with the settings that its owner has signed, as far as anybody in it shows them."""
+        root = self.root(state.id)
+        return (memberships.as_opened(state, root) if root else None) or state
 
     def root(self, room_id: str) -> str:
         """The room's root; empty as long as it has not been found."""

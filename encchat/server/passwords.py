@@ -29,6 +29,14 @@ _NICE: Final = 10
 """Of the threads that hash, if the server's is not greater; with more a busy machine would let nobody log in."""
 
 
+def _threads() -> int:
+    """`PASSWORD_THREADS`, fewer on few cores: one that holds the interpreter's lock must not wait for another one.
+
+    For on the core where the reactor is, it would wait there behind it, and the reactor behind both.
+    """
+    return max(1, min(PASSWORD_THREADS, len(os.sched_getaffinity(0)) - 1))
+
+
 @frozen
 class Cost:
     """Argon2id's parameters: KiB of memory, passes, lanes (defaults: OWASP's first choice, RFC 9106 names)."""
@@ -44,20 +52,24 @@ def password_bytes(password: str) -> bytes:
 
 
 class PasswordHasher:
-    """Hashes and verifies; `derivations` counts the argon2id computations done, whatever their outcome."""
+    """Hashes and verifies, so many at once as `threads` says.
+
+    `derivations` counts the argon2id computations done, whatever their outcome.
+    """
 
     def __init__(self, reactor: Any, cost: Cost | None = None, random: Callable[[int], bytes] = os.urandom) -> None:
         self._reactor = reactor
         self._cost = cost or Cost()
         self._random = random
         self._pool: ThreadPool | None = None
+        self.threads = _threads()
         self._outstanding = 0
         self._counting = Lock()
         self.derivations = 0
 
     def start(self) -> None:
         """Start the threads."""
-        self._pool = ThreadPool(1, PASSWORD_THREADS, name="encchat passwords")
+        self._pool = ThreadPool(1, self.threads, name="encchat passwords")
         self._pool.start()
 
     def stop(self) -> None:
@@ -103,7 +115,7 @@ class PasswordHasher:
         pool = self._pool
         if pool is None:
             return defer.fail(_stopping())
-        if self._outstanding >= PASSWORD_THREADS + PASSWORD_QUEUE:
+        if self._outstanding >= self.threads + PASSWORD_QUEUE:
             return defer.fail(OverloadedError("too many people are logging in right now: try again in a few seconds"))
         self._outstanding += 1
 

@@ -11,7 +11,7 @@ from twisted.internet import defer, reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from encchat.errors import OverloadedError
-from encchat.limits import PASSWORD_QUEUE, PASSWORD_THREADS
+from encchat.limits import PASSWORD_QUEUE
 from encchat.server.passwords import Cost, PasswordHasher, password_bytes
 
 CHEAP = Cost(memory=8, passes=1)
@@ -76,7 +76,7 @@ class Hashing(TestCase):
 
     async def test_the_queue_is_bounded(self) -> None:
         """With the last place taken the next one is refused, and there is room again afterwards."""
-        places = PASSWORD_THREADS + PASSWORD_QUEUE
+        places = self.hasher.threads + PASSWORD_QUEUE
         waiting = [self.hasher.hash(b"password") for _ in range(places - 1)]
         last, over = self.hasher.hash(b"password"), self.hasher.hash(b"password")
         self.failureResultOf(over, OverloadedError)
