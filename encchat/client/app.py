@@ -239,9 +239,9 @@ class App:
             self._face.set_status(self._status())
         if self._core.state is State.READY and not self._face_started:
             self._start_face()
-        if self._core.state is State.READY and self._first_run is not None:
+        if self._first_run is not None and self._core.state is State.READY and self._core.idle:
             first_run, self._first_run = self._first_run, None
-            ensureDeferred(first_run.finish()).addErrback(_left)
+            ensureDeferred(first_run.finish()).addErrback(_left, first_run)
         if self._held and not self._core.full:
             self._held = False
             self._face.read_on()
@@ -302,9 +302,10 @@ class App:
         self._face.show(events.Error(code=error.code, text=text))
 
 
-def _left(failure: Failure) -> None:
-    """Who leaves while something is asked, leaves."""
+def _left(failure: Failure, first_run: FirstRun) -> None:
+    """Ctrl+C instead of an answer, or the input has ended."""
     failure.trap(CancelledError, ConfigurationError)
+    first_run.leave_it()
 
 
 def _nobody(failure: Failure) -> str:

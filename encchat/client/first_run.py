@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from secrets import SystemRandom
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from attrs import define, evolve, field, frozen
 
@@ -215,10 +215,18 @@ class FirstRun:
     async def finish(self) -> None:
         """They are in: see to the recovery phrase if there is a new one, then say how to go on."""
         if self._phrase:
-            checked = await check_phrase(self._face, self._phrase)
-            told: Any = events.Notice(text=_KEPT) if checked else events.Warned(code="unchecked", text=_UNCHECKED)
-            self._face.show(told)
+            if not await check_phrase(self._face, self._phrase):
+                self.leave_it()
+                return
             self._phrase = ""
+            self._face.show(events.Notice(text=_KEPT))
+        self._face.show(first_steps())
+
+    def leave_it(self) -> None:
+        """They do not want to be asked for the phrase, and are told what that means."""
+        if self._phrase:
+            self._phrase = ""
+            self._face.show(events.Warned(code="unchecked", text=_UNCHECKED))
         self._face.show(first_steps())
 
     async def _ask_place(self) -> None:

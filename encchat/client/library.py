@@ -137,7 +137,7 @@ class Client:
         if self._ended:
             raise NotConnectedError("this client has left")
 
-    def type(self, line: str) -> None:
+    def do(self, line: str) -> None:
         """Do what ``line`` says when a person types it, as ``/join #garden``; what comes of it comes as events."""
         self._needs_to_be_there()
         self._core.typed(line)

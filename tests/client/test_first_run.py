@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -182,13 +183,13 @@ class Passwords(Conversation):
 
     def test_a_password_made_of_the_name_and_the_server_is_weak(self) -> None:
         """Who guesses knows them."""
-        known = ("florentina", "chat.example.org")
-        self.assertLess(judge("florentina1", known).score, judge("florentina1").score)
+        known = ("zorblattan", "chat.example.org")
+        self.assertLess(judge("zorblattan1", known).score, judge("zorblattan1").score)
 
     def test_the_longest_password_is_judged_at_once(self) -> None:
         """By its beginning, at the limit as over it."""
         for length in (MAX_JUDGED_PASSWORD - 1, MAX_JUDGED_PASSWORD, MAX_JUDGED_PASSWORD + 1, MAX_PASSWORD):
-            self.assertEqual(judge(("Kf7#qZ!m" * MAX_PASSWORD)[:length]).score, 4)
+            self.assertEqual(judge(secrets.token_hex(MAX_PASSWORD)[:length]).score, 4)
 
 
 class ThePhrase(Conversation):

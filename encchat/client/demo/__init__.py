@@ -23,6 +23,7 @@ from attrs import evolve, frozen
 from encchat.client.demo.lifeline import environment
 from encchat.client.home import Home
 from encchat.client.options import Options
+from encchat.client.settings import Settings
 from encchat.errors import CannotConnectError
 from encchat.limits import DEMO_END_SECONDS, DEMO_START_SECONDS
 from encchat.links import parse_link
@@ -39,10 +40,17 @@ class Place:
     home: Path
 
     def options(self, given: Options) -> Options:
-        """``given``, for this place."""
-        link = parse_link(self.link)
-        user = given.user or GUEST
-        return evolve(given, address=link.address, link=link, home=Home(self.home), user=user)
+        """``given``, for this place; the settings in force are changed for this run only, files are received here."""
+        link, downloads = parse_link(self.link), self.home / "downloads"
+        settings = Settings(now=evolve(given.settings.now, downloads=str(downloads)))
+        return evolve(
+            given,
+            address=link.address,
+            link=link,
+            home=Home(self.home),
+            user=given.user or GUEST,
+            settings=settings,
+        )
 
 
 def new_password() -> str:
@@ -68,8 +76,10 @@ def open_place() -> Iterator[Place]:
 
 
 def _place(keeper: subprocess.Popen[bytes]) -> Place:
+    if keeper.stdout is None:
+        raise CannotConnectError("the demo could not be started: it cannot say where it is")
     ready, _, _ = select.select([keeper.stdout], [], [], DEMO_START_SECONDS)
-    line = keeper.stdout.readline() if ready and keeper.stdout is not None else b""
+    line = keeper.stdout.readline() if ready else b""
     try:
         said: dict[str, str] = json.loads(line)
         return Place(said["link"], Path(said["home"]))

@@ -10,12 +10,13 @@ import json
 import secrets
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, FirstError, ensureDeferred, gatherResults
 from twisted.internet.task import deferLater, react
 
 from encchat import wire
@@ -23,7 +24,7 @@ from encchat.client.commands import BY_VERB
 from encchat.client.demo.lifeline import hold
 from encchat.client.demo.script import ADA, BOB, BOTS, Line, Play
 from encchat.client.library import Client
-from encchat.limits import DEMO_LINE_SECONDS, DEMO_LOOK_SECONDS, DEMO_PATIENCE_SECONDS, DEMO_READ_SECONDS
+from encchat.limits import DEMO_LEAST_READ, DEMO_LOOK_SECONDS, DEMO_PATIENCE_SECONDS, DEMO_READ_SECONDS
 
 _GIFT: Final = "letter.txt"
 _LETTER: Final = "Dear friend,\n\nthis came in sealed pieces through a server that cannot read them.\n\n  bob\n"
@@ -38,27 +39,34 @@ def main() -> None:
 
 
 def _run(reactor: Any, place: Path, link: str) -> Deferred[None]:
-    return ensureDeferred(_perform(reactor, place, link))
+    return ensureDeferred(perform(reactor, place, link, _announce))
 
 
-async def _perform(reactor: Any, place: Path, link: str) -> None:
+def _announce(link: str) -> None:
+    print(json.dumps({"event": "guest", "link": link}), flush=True)
+
+
+async def perform(
+    reactor: Any, place: Path, link: str, announce: Callable[[str], None], pace: float = DEMO_READ_SECONDS
+) -> None:
+    """Register the bots by ``link``, ``announce`` the newcomer's link, then act until cancelled or cut off.
+
+    ``place`` is a directory for what they keep, ``pace`` the seconds that people need to read a character.
+    """
     password = secrets.token_urlsafe()
-    ada = _bot(reactor, place, ADA, link, password)
-    await ada.connect()
-    await ada.request(wire.Admin, password=password)
-    bob = _bot(reactor, place, BOB, await _invite(ada), password)
-    print(json.dumps({"event": "guest", "link": await _invite(ada)}), flush=True)
-    await bob.connect()
-    play = Play(await _newcomer(reactor, ada), _gift(place))
-    stage = Stage(reactor, play, {ADA: ada, BOB: bob})
-    for bot in BOTS:
-        ensureDeferred(stage.listen(bot)).addErrback(stage.broke)
-    stage.begin()
-    await stage.over
+    async with AsyncExitStack() as bots:
 
+        async def enter(name: str, link: str) -> Client:
+            bot = Client(link, name, password, home=place / name, reactor=reactor)
+            return await bots.enter_async_context(bot)
 
-def _bot(reactor: Any, place: Path, name: str, link: str, password: str) -> Client:
-    return Client(link, name, password, home=place / name, reactor=reactor)
+        ada = await enter(ADA, link)
+        await ada.request(wire.Admin, password=password)
+        bobs = await _invite(ada)
+        announce(await _invite(ada))
+        bob = await enter(BOB, bobs)
+        play = Play(await _newcomer(reactor, ada), _gift(place))
+        await Stage(reactor, play, {ADA: ada, BOB: bob}, pace).act()
 
 
 async def _invite(admin: Client) -> str:
@@ -90,53 +98,46 @@ def _gift(place: Path) -> Path | None:
 
 @define(eq=False)
 class Stage:
-    """Has the bots type the lines of the play one after another, slowly enough to be read.
-
-    ``over`` fails when a bot has lost its server.
-    """
+    """Has the bots type the lines of the play one after another, slowly enough to be read."""
 
     _reactor: Any
     _play: Play
     _bots: dict[str, Client]
-    over: Deferred[None] = field(init=False, factory=Deferred)
+    _pace: float
     _lines: deque[Line] = field(init=False, factory=deque)
-    _rest: Any = field(init=False, default=None)
-    """The timer that ends a silence; None while lines are typed."""
+    _timer: Any = field(init=False, default=None)
+    _silent: bool = field(init=False, default=False)
+    """Whether the timer waits for the newcomer, not for a line to be read."""
 
-    def begin(self) -> None:
-        """The newcomer is there."""
+    async def act(self) -> None:
+        """From the beginning until cancelled; fails when a bot has lost its server."""
+        listening = [ensureDeferred(self._listen(bot)) for bot in BOTS]
         self._lines.extend(self._play.began())
         self._step()
+        try:
+            await gatherResults(listening, consumeErrors=True)
+        except FirstError as first:
+            first.subFailure.raiseException()
+        finally:
+            self._timer.cancel()
 
-    def add(self, lines: Iterable[Line]) -> None:
-        """These follow; what waits already comes first."""
-        self._lines.extend(lines)
-        if self._lines and self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-            self._step()
-
-    async def listen(self, bot: str) -> None:
-        """Hand the play what ``bot`` sees, as long as it is connected."""
+    async def _listen(self, bot: str) -> None:
         async for event in self._bots[bot].events():
-            self.add(self._play.heard(bot, event))
-
-    def broke(self, failure: Any) -> None:
-        """A bot is gone."""
-        if not self.over.called:
-            self.over.errback(failure)
+            self._lines.extend(self._play.heard(bot, event))
+            if self._lines and self._silent:
+                self._timer.cancel()
+                self._step()
 
     def _step(self) -> None:
         """Type a line, and wait until it has been read; when there is none, until it is time to say something."""
-        if not self._lines:
-            self._rest = self._reactor.callLater(DEMO_PATIENCE_SECONDS, self._remind)
+        self._silent = not self._lines
+        if self._silent:
+            self._timer = self._reactor.callLater(DEMO_PATIENCE_SECONDS, self._remind)
             return
         line = self._lines.popleft()
-        self._bots[line.bot].type(line.text)
-        pause = max(DEMO_LINE_SECONDS, DEMO_READ_SECONDS * len(line.spoken))
-        self._reactor.callLater(pause, self._step)
+        self._bots[line.bot].do(line.text)
+        self._timer = self._reactor.callLater(max(DEMO_LEAST_READ, len(line.spoken)) * self._pace, self._step)
 
     def _remind(self) -> None:
-        self._rest = None
         self._lines.extend(self._play.waited())
         self._step()

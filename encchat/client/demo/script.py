@@ -116,6 +116,9 @@ class Play:
         match event:
             case events.Message(sender=sender) if sender == self._guest:
                 return self._said(bot, event)
+            case events.File(sender=sender) if sender == self._guest and not event.conversation.startswith("#"):
+                self._where, self._host = f"@{self._guest}", bot
+                return [self._tell(f"thank you for {event.name}! I cannot open it, but I am moved.")]
             case events.Session(partner=partner) if partner == self._guest:
                 return self._called(bot, event)
             case events.Verification(user=user) if user == self._guest:
