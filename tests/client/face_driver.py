@@ -99,6 +99,14 @@ class Driver:
         self.do_question(rest)
         self.do_secret(rest)
 
+    def do_go(self, rest: str) -> None:
+        """As the core does: a little later, in the order of what is typed."""
+        self.face.set_status(Status(rest, "FREE", "connected"))
+
+    def do_chat(self, rest: str) -> None:
+        """A command that is answered only after a while."""
+        self.reactor.callLater(0.5, self.do_go, rest)
+
     def do_status(self, rest: str) -> None:
         self.face.set_status(Status("@bob", rest, "reconnecting"))
 

@@ -9,6 +9,7 @@ from tests.processes import directory
 
 TOOLBAR = "lobby   FREE   connected"
 CTRL_C, CTRL_D, CTRL_U, TAB, ENTER, LEFT, UP = "\x03", "\x04", "\x15", "\t", "\r", "\x1b[D", "\x1b[A"
+ALT_1, ALT_LEFT, ALT_RIGHT = "\x1b1", "\x1b[1;3D", "\x1b[1;3C"
 
 
 class OnATerminal(SynchronousTestCase):
@@ -128,6 +129,35 @@ class Typing(OnATerminal):
         terminal = self.start()
         terminal.send("/status BUSY" + ENTER)
         terminal.until(lambda lines: lines[-2:] == ["@bob>", " @bob   BUSY   reconnecting   1:lobby"])
+
+    def test_a_draft_belongs_to_its_conversation(self) -> None:
+        """It goes with it, and comes back with it."""
+        terminal = self.start()
+        terminal.send("/go @bob" + ENTER)
+        terminal.until(lambda lines: lines[-2:-1] == ["@bob>"])
+        terminal.send("for bob alone" + ALT_1)
+        terminal.until(lambda lines: lines[-2:] == ["lobby>", f" {TOOLBAR}   2:@bob"])
+        terminal.send("for all" + ALT_RIGHT)
+        terminal.until(lambda lines: lines[-2:-1] == ["@bob> for bob alone"])
+        terminal.send(ALT_LEFT)
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> for all"])
+
+    def test_what_is_typed_at_once_behind_the_key_goes_there(self) -> None:
+        """However fast it follows: nothing meant for one reaches the other."""
+        terminal = self.start()
+        terminal.send("/go @bob" + ENTER)
+        terminal.until(lambda lines: lines[-2:-1] == ["@bob>"])
+        terminal.send("secret" + ALT_1 + "hello")
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> hello"])
+        terminal.send(ALT_RIGHT + ALT_LEFT + ALT_RIGHT)
+        terminal.until(lambda lines: lines[-2:-1] == ["@bob> secret"])
+
+    def test_a_line_begun_behind_a_command_comes_along(self) -> None:
+        """Who types on while a room is being opened types for the room."""
+        terminal = self.start()
+        terminal.send("/chat #garden" + ENTER + "welcome")
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> welcome"])
+        terminal.until(lambda lines: lines[-2:-1] == ["#garden> welcome"])
 
     def test_bytes_that_are_no_utf_8(self) -> None:
         """They make an error, and the next line is taken."""

@@ -233,6 +233,16 @@ class OtherViews(SynchronousTestCase):
         self.assertEqual(screen.hear(said("yes", "@bob", sender="Alice", seq=2)), [])
         self.assertEqual(screen.counts(), {})
 
+    def test_who_answers_has_read(self) -> None:
+        """What this device says elsewhere makes a view of it, too."""
+        screen = Screen()
+        screen.go("lobby")
+        screen.hear(said("are you there?", "@bob"))
+        screen.take(events.Sent(ulid="1", conversation="@bob", seq=2))
+        screen.take(events.Waiting(ulid="2", conversation="@carol"))
+        self.assertEqual(screen.counts(), {})
+        self.assertEqual([view.name for view in screen.views.order], ["lobby", "@bob", "@carol"])
+
     def test_what_could_not_be_read_at_first_counts_once(self) -> None:
         """It comes again when its key is there."""
         screen = Screen()
@@ -297,8 +307,8 @@ class Order(SynchronousTestCase):
         """Round at both ends."""
         screen = Screen()
         screen.go("lobby", ["#garden", "#kitchen"])
-        self.assertEqual(screen.views.neighbour(-1), "#kitchen")
-        self.assertEqual(screen.views.neighbour(1), "#garden")
+        self.assertEqual(screen.views.neighbour("lobby", -1), "#kitchen")
+        self.assertEqual(screen.views.neighbour("#Kitchen", -1), "#garden")
 
     def test_names_without_end_are_forgotten(self) -> None:
         """A server that makes up conversations fills no memory; the lobby and the current one stay."""

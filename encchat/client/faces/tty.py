@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field, frozen
 from prompt_toolkit import PromptSession
@@ -46,7 +46,7 @@ from encchat.client.terminal.paint import Painter, write
 from encchat.client.terminal.views import Day, Heading, Item, New, Shown, Views
 from encchat.errors import MalformedRequestError, UsageError
 from encchat.limits import GATHER_SECONDS, MAX_PRINTED
-from encchat.names import folded
+from encchat.names import LOBBY, folded
 
 _log = Logger()
 
@@ -79,7 +79,11 @@ class TtyFace:
     _painter: Painter | None = field(init=False, default=None)
     _style: BaseStyle = field(init=False, factory=DummyStyle)
     _drafts: dict[str, Document] = field(init=False, factory=dict)
-    """Half typed lines of conversations other than the current one."""
+    """Half typed lines of conversations other than `_draft_of`."""
+    _draft_of: str = field(init=False, default=LOBBY)
+    """Which conversation the line is typed in: the current one, or the one that has just been asked for."""
+    _moving: bool = field(init=False, default=False)
+    """Whether the line was begun behind a command that goes elsewhere: it is meant for there."""
     _child: subprocess.Popen[bytes] | None = field(init=False, default=None)
     """The last desktop notification."""
     _words: Words = field(init=False, factory=Words)
@@ -107,11 +111,11 @@ class TtyFace:
         )
         moves = Moves(
             to=lambda number: self._go(self._views.numbered(number)),
-            by=lambda step: self._go(self._views.neighbour(step)),
+            by=lambda step: self._go(self._views.neighbour(self._draft_of, step)),
         )
         self._line = line_session(
             Typing(self._words, lambda: self._source.preferences, moves, self._edit),
-            lambda: self._status.conversation,
+            lambda: self._draft_of,
             self._bar,
             lambda: self._source.typed_before(),
             DynamicStyle(lambda: self._style),
@@ -141,8 +145,7 @@ class TtyFace:
 
     def set_status(self, status: Status) -> None:
         before, self._status = self._status, status
-        if folded(before.conversation) != folded(status.conversation):
-            self._change_drafts(before.conversation, status.conversation)
+        self._change_drafts(status.conversation)
         if self._on_line is not None:
             self._turn()
         if before != status:
@@ -306,7 +309,7 @@ class TtyFace:
 
     async def _edit_on(self, text: str) -> None:
         """Let the person edit ``text``; what is saved is the line to send, in the conversation it was begun in."""
-        here, self._editor.running = self._status.conversation, True
+        here, self._editor.running = self._draft_of, True
         try:
             with interrupts_ignored():
                 text = await run_in_terminal(partial(self._editor.edit, text), in_executor=True)
@@ -314,7 +317,7 @@ class TtyFace:
             self.show(events.Error(code=error.code, text=f"/edit: {error.text}"))
         finally:
             self._editor.running = False
-        if folded(here) == folded(self._status.conversation):
+        if folded(here) == folded(self._draft_of):
             self._line.default_buffer.document = Document(text)
         else:
             self._drafts[folded(here)] = Document(text)
@@ -329,17 +332,26 @@ class TtyFace:
         self._views.turn(status.conversation, status.lock, status.topic, status.rooms)
 
     def _go(self, conversation: str) -> None:
-        if conversation:
+        """A key says so; what is typed behind it is for there, however soon it follows."""
+        if conversation and folded(conversation) != folded(self._draft_of):
+            self._moving = False
+            self._change_drafts(conversation)
             self._typed(f"/go {conversation}")
 
-    def _change_drafts(self, before: str, now: str) -> None:
-        draft = self._drafts.pop(folded(now), Document())
-        if self._on_screen is self._line:
-            left, self._line.default_buffer.document = self._line.default_buffer.document, draft
+    def _change_drafts(self, now: str) -> None:
+        before, self._draft_of = folded(self._draft_of), now
+        if folded(now) == before:
+            return
+        moving, self._moving = self._moving, False
+        on_screen = self._on_screen is self._line
+        left = self._line.default_buffer.document if on_screen else self._draft
+        if left.text and not moving:
+            self._drafts[before] = left
+        draft = left if left.text and moving else self._drafts.pop(folded(now), Document())
+        if on_screen:
+            self._line.default_buffer.document = draft
         else:
-            left, self._draft = self._draft, draft
-        if left.text:
-            self._drafts[folded(before)] = left
+            self._draft = draft
 
     def _bar(self) -> list[Fragment]:
         status = self._status
@@ -381,6 +393,7 @@ class TtyFace:
             app.exit(exception=Interrupted())
 
     def _entered(self, text: str) -> None:
+        self._moving = text.partition(" ")[0].casefold() in _MOVING
         if text.isascii() or text.encode("utf-8", "ignore").decode() == text:
             self._typed(text)
         else:  # prompt_toolkit reads bytes that are no UTF-8 as lone surrogates
@@ -396,6 +409,10 @@ class TtyFace:
         self._typed("/quit")
         self._on_line = None
         self._interrupt()
+
+
+_MOVING: Final = frozenset({"/go", "/chat", "/invite", "/join", "/leave", "/connect", "/answer", "/goodbye"})
+"""Commands that may change the conversation."""
 
 
 def _painted(painter: Painter, item: Item, width: int) -> list[Row]:

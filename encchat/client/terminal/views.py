@@ -122,6 +122,8 @@ class Views:
                     self._count(message)
             case events.Room() if not self._matters(event):
                 pass
+            case events.Sent() | events.Waiting():
+                self._view(event.conversation).read()  # who answers has seen it
             case events.Went() if not self._is_here(event.conversation):
                 pass  # the heading says it
             case _:
@@ -149,11 +151,11 @@ class Views:
         """All there are, as they are numbered."""
         return list(self._views.values())
 
-    def neighbour(self, step: int) -> str:
-        """The conversation ``step`` places from the current one, round at the ends."""
-        order = self.order
-        here = next((place for place, view in enumerate(order) if self._is_here(view.name)), 0)
-        return order[(here + step) % len(order)].name
+    def neighbour(self, conversation: str, step: int) -> str:
+        """The conversation ``step`` places from another, round at the ends."""
+        order = list(self._views)
+        here = order.index(folded(conversation)) if folded(conversation) in self._views else 0
+        return self._views[order[(here + step) % len(order)]].name
 
     def numbered(self, number: int) -> str:
         """The conversation of that number, empty if there is none."""
