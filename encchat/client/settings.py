@@ -171,7 +171,7 @@ def _keep(path: Path, option: Option, value: Value) -> Preferences:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(target.parent):
         text, _ = _read(target)
-        changed = _changed(text or _HEAD, option, value)
+        changed = _changed(text or f"{_HEAD}\n", option, value)
         preferences = _preferences(target, changed, tomllib.loads(changed))
         if changed != text:
             _replace(target, changed)
@@ -180,15 +180,17 @@ def _keep(path: Path, option: Option, value: Value) -> Preferences:
 
 def _changed(text: str, option: Option, value: Value) -> str:
     import tomlkit  # not above: nobody waits for it who changes nothing
+    from tomlkit.exceptions import TOMLKitError
 
-    document = tomlkit.parse(text)
-    if option.name not in document:
-        if not text.endswith("\n\n"):
-            document.add(tomlkit.nl())
-        for line in _comment(option).splitlines():
-            document.add(tomlkit.comment(line.removeprefix("# ")))
-    document[option.name] = value
-    return tomlkit.dumps(document)
+    try:
+        document = tomlkit.parse(text)
+        if option.name in document:
+            document[option.name] = value
+            return tomlkit.dumps(document)
+    except TOMLKitError as error:  # what tomllib has read it need not read as well
+        raise ConfigurationError(f"edit the file yourself, it cannot be changed here: {error}") from None
+    end = "" if text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
+    return f"{text}{end}{_comment(option)}{option.name} = {_toml(value)}\n"
 
 
 @contextmanager

@@ -215,6 +215,23 @@ class Keeping(SettingsTestCase):
         self.assertTrue(said.startswith(HAND_MADE.replace('"vi"', '"emacs"')), said)
         self.assertTrue(said.endswith("default:\n# true\npreview = false\n"), said)
 
+    def test_any_way_to_write_the_same_is_understood_when_a_value_changes(self) -> None:
+        """Quoted names, other numbers, long texts, Windows line ends, no line end at all; the rest stays."""
+        for text in (
+            'keys = "vi"',
+            '"keys" = "vi"\r\nbacklog=0x10 # hex\r\n',
+            "'keys'='''vi'''\nbacklog=+1_0",
+            "# only",
+            "\n\n\n",
+            "markdown=false# no line end",
+        ):
+            for name, value in (("keys", "emacs"), ("preview", "off"), ("backlog", "3")):
+                self.written("").write_bytes(text.encode())
+                settings = Settings.load(self.path)
+                expected = attrs.evolve(settings.now, **{name: OPTIONS[name].parse(value)})
+                self.assertEqual(settings.change(name, value), expected, text)
+                self.assertEqual(Settings.load(self.path).now, expected, text)
+
     def test_what_was_edited_by_hand_meanwhile_stays_and_comes_into_force(self) -> None:
         """Another client's `/set` counts as that."""
         settings = Settings.load(self.written(HAND_MADE))
