@@ -119,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fingerprint", metavar="FP", help="what the server must show: SHA256: and 43 characters")
     made.add_argument("--suite", metavar="S", default=DEFAULT_SUITE, help="how the connection is encrypted")
     made.add_argument("--server-key", metavar="FILE", help="the server's RSA public key (PEM), for RSA suites")
-    made.add_argument("--home", metavar="DIR", type=Path, help="where everything is kept, settings too; default: where XDG says")
+    made.add_argument(
+        "--home", metavar="DIR", type=Path, help="where all is kept, settings too; default: where XDG says"
+    )
     made.add_argument("--face", metavar="FACE", help="tty, plain or json; default: tty on a terminal, else plain")
     made.add_argument("--follow", action="store_true", help="stay when the input ends, and reconnect")
     made.add_argument(

@@ -7,7 +7,7 @@ complete -c encchat-client -l register -d 'make the account (a link does so by i
 complete -c encchat-client -l fingerprint -x -d 'what the server must show: SHA256: and 43 characters'
 complete -c encchat-client -l suite -x -a 'noise-hybrid noise rsa-aes128gcm' -d 'how the connection is encrypted'
 complete -c encchat-client -l server-key -r -F -d 'the server\'s RSA public key (PEM), for RSA suites'
-complete -c encchat-client -l home -x -a '(__fish_complete_directories)' -d 'where everything is kept, settings too; default: where XDG says'
+complete -c encchat-client -l home -x -a '(__fish_complete_directories)' -d 'where all is kept, settings too; default: where XDG says'
 complete -c encchat-client -l face -x -a 'tty plain json' -d 'tty, plain or json; default: tty on a terminal, else plain'
 complete -c encchat-client -l follow -d 'stay when the input ends, and reconnect'
 complete -c encchat-client -l retry -x -d 'go on trying to connect for so long; default: see the manual'
