@@ -199,6 +199,15 @@ class FileContract:
         self.assertEqual(await self.kept(), [ulid(3)])
         self.assertEqual((await self.store.file_chunk(ulid(3), 0)).data, piece(FILE_CHUNK, 0))
 
+    async def test_a_file_that_has_begun_to_go_is_not_given_out_in_part(self) -> None:
+        """Neither fetched nor filled, nor taken for whole by who asks again; also if it goes by its age."""
+        await self.upload(4 * FILE_CHUNK)
+        terms = FileTerms(0, NOW + 1, None)
+        self.assertEqual(await self.store.sweep_files(terms, 2), 2)
+        self.assertIsNone(await self.store.file_chunk(FILE, 0))
+        await self.refused(FileNotTakenError, self.store.offer_file(self.file(4 * FILE_CHUNK), SPACE))
+        self.assertEqual(await self.store.sweep_files(KEEP_ALL, 100), 3)
+
     async def test_files_go_by_their_age(self) -> None:
         """By the time of their last chunk; that time itself is not older; unfinished ones by a time of their own."""
         await self.upload(FILE_CHUNK, time=NOW)
