@@ -81,8 +81,9 @@ class OnATerminal(Traces):
         terminal.send("hello" + ENTER)
         terminal.until_shows("hello guest, I read you")
         terminal.send("/quit" + ENTER)
-        self.assertEqual(terminal.exit_code(), 0)
+        terminal.until_ended()
         self.assertTrue(terminal.echoes())
+        self.assertEqual(terminal.exit_code(), 0)
         self.assert_no_trace(0.5)
         self.assertEqual(list(self.home.iterdir()), [self.folder])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -98,21 +97,23 @@ def _gift(place: Path) -> Path | None:
 
 @define(eq=False)
 class Stage:
-    """Has the bots type the lines of the play one after another, slowly enough to be read."""
+    """Has the bots type the lines of the play one after another, slowly enough to be read.
+
+    An answer to the newcomer comes soon, and before what is told unasked.
+    """
 
     _reactor: Any
     _play: Play
     _bots: dict[str, Client]
     _pace: float
-    _lines: deque[Line] = field(init=False, factory=deque)
+    _answers: list[Line] = field(init=False, factory=list)
+    _untold: list[Line] = field(init=False, factory=list)
     _timer: Any = field(init=False, default=None)
-    _silent: bool = field(init=False, default=False)
-    """Whether the timer waits for the newcomer, not for a line to be read."""
 
     async def act(self) -> None:
         """From the beginning until cancelled; fails when a bot has lost its server."""
         listening = [ensureDeferred(self._listen(bot)) for bot in BOTS]
-        self._lines.extend(self._play.began())
+        self._untold += self._play.began()
         self._step()
         try:
             await gatherResults(listening, consumeErrors=True)
@@ -123,21 +124,34 @@ class Stage:
 
     async def _listen(self, bot: str) -> None:
         async for event in self._bots[bot].events():
-            self._lines.extend(self._play.heard(bot, event))
-            if self._lines and self._silent:
-                self._timer.cancel()
-                self._step()
+            if lines := self._play.heard(bot, event):
+                self._answer(lines)
+
+    def _answer(self, lines: list[Line]) -> None:
+        if any(line.hint for line in lines):
+            self._answers, self._untold = _lasting(self._answers), _lasting(self._untold)
+        self._answers += lines
+        self._wait(DEMO_LEAST_READ)
 
     def _step(self) -> None:
         """Type a line, and wait until it has been read; when there is none, until it is time to say something."""
-        self._silent = not self._lines
-        if self._silent:
+        lines = self._answers or self._untold
+        if not lines:
             self._timer = self._reactor.callLater(DEMO_PATIENCE_SECONDS, self._remind)
             return
-        line = self._lines.popleft()
+        line = lines.pop(0)
         self._bots[line.bot].do(line.text)
-        self._timer = self._reactor.callLater(max(DEMO_LEAST_READ, len(line.spoken)) * self._pace, self._step)
+        self._wait(max(DEMO_LEAST_READ, len(line.spoken)))
+
+    def _wait(self, characters: int) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._reactor.callLater(characters * self._pace, self._step)
 
     def _remind(self) -> None:
-        self._lines.extend(self._play.waited())
+        self._untold += self._play.waited()
         self._step()
+
+
+def _lasting(lines: list[Line]) -> list[Line]:
+    return [line for line in lines if not line.hint]

@@ -29,6 +29,8 @@ class Line:
 
     bot: str
     text: str
+    hint: bool = False
+    """It says what can be tried next, so that it is out of date once the next hint follows."""
 
     @property
     def spoken(self) -> str:
@@ -240,7 +242,7 @@ class Play:
             return []
         lesson = self._open[0]
         bot = self._host if self._where.startswith("@") else BOB
-        line = self._tell(lesson.said.format(bot=bot, guest=self._guest))
+        line = self._tell(lesson.said.format(bot=bot, guest=self._guest), hint=True)
         match lesson.name:
             case "room":
                 return [line, *self._invite()]
@@ -260,8 +262,8 @@ class Play:
     def _send(self) -> list[Line]:
         return [Line(self._host, f"/send @{self._guest} {self._gift}")]
 
-    def _tell(self, text: str) -> Line:
+    def _tell(self, text: str, *, hint: bool = False) -> Line:
         """Said where the newcomer is."""
         if self._where == "lobby":
-            return Line(ADA, f"/all {text}")
-        return Line(self._host, f"/msg {self._where.removeprefix('@')} {text}")
+            return Line(ADA, f"/all {text}", hint)
+        return Line(self._host, f"/msg {self._where.removeprefix('@')} {text}", hint)
