@@ -120,6 +120,13 @@ class Messages(SynchronousTestCase):
             ],
         )
 
+    def test_code_goes_on_as_far_in_as_it_began(self) -> None:
+        """The space before a line is kept in all its rows."""
+        self.assertEqual(
+            painted(said("```\nif x:\n    one two three\n```"), 26)[1:],
+            [f"{' ' * 13}if x:", f"{' ' * 17}one two", f"{' ' * 17}three", f"{' ' * 13}```"],
+        )
+
     def test_a_link_stays_in_one_piece(self) -> None:
         """It begins in the row its name is in, or in one of its own, and no line end is put into it."""
         link = "https://example.org/" + "x" * 50
@@ -147,9 +154,11 @@ class Messages(SynchronousTestCase):
         history = events.History(conversation="lobby", messages=[said(f"one\n{FORGED}"), said("x " * 30), unreadable()])
         rows = painted(history, 60)
         self.assertEqual(
-            rows[:3], ["* past messages of lobby:", "  2026-11-21 12:34 [lobby] alice: one", f"        {FORGED}"]
+            rows[:3], ["* past messages of lobby:", "  2026-11-21 12:34 alice: one", f"{' ' * 26}{FORGED}"]
         )
-        self.assertEqual(rows[3][:35], "  2026-11-21 12:34 [lobby] alice: x")
+        self.assertEqual(rows[3][:27], "  2026-11-21 12:34 alice: x")
+        found = painted(events.Found(text="o", messages=[said("one")]))
+        self.assertEqual(found, ["* past messages with o:", "  2026-11-21 12:34 [lobby] alice: one"])
         self.assertEqual(painted(events.Found(text="x", messages=[])), ["* no message kept here has x"])
 
 

@@ -21,6 +21,9 @@ Highlight = Callable[[Sequence[str], str], list[Row]]
 _MAX_LEAD: Final = 8
 """Spaces before a list's or a quote's sign that are kept when the line goes on in the next row."""
 
+_MAX_CODE_LEAD: Final = 20
+"""Spaces of the same kind before a line of code."""
+
 _FENCE: Final = re.compile(r" {0,3}(```+|~~~+) *([A-Za-z0-9_+#.-]{0,20})[^`]*")
 _QUOTE: Final = re.compile(r"((?:> ?){1,4})(?! *$)")
 _ITEM: Final = re.compile(r"( *)([-*+]|[0-9]{1,4}[.)])( +)(?=[^ ])")
@@ -70,14 +73,21 @@ def marked_lines(lines: Sequence[str], highlight: Highlight) -> list[Line]:
             place += 1
             continue
         end = _fence_end(lines, place + 1, fence[1])
-        code = [Line(row) for row in highlight(lines[place + 1 : end], fence[2])]
-        marked += [_fence(lines[place]), *code, *map(_fence, lines[end : end + 1])]
+        code = lines[place + 1 : end]
+        marked.append(_fence(lines[place]))
+        marked += [Line(row, rest=_lead(line)) for line, row in zip(code, highlight(code, fence[2]), strict=True)]
+        marked += map(_fence, lines[end : end + 1])
         place = end + 1
     return marked
 
 
 def _fence(line: str) -> Line:
     return Line([("class:fence", line)])
+
+
+def _lead(line: str) -> Row:
+    """What stands before the rows that a line of code goes on in: as much space as before its first."""
+    return [("", " " * min(len(line) - len(line.lstrip(" ")), _MAX_CODE_LEAD))]
 
 
 def _fence_end(lines: Sequence[str], begin: int, fence: str) -> int:

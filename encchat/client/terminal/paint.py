@@ -102,8 +102,9 @@ class Painter:
 
     def _past(self, said: events.History | events.Recovered | events.Found, width: int) -> list[Row]:
         rows = _paragraph(Paragraph("* ", (past_title(said),)), width, "")
+        various = isinstance(said, events.Found)  # the title of others says which conversation it is
         for message in said.messages:
-            rows += self._said(message, width, tagged=True, dated=True, lead=_LEAD)
+            rows += self._said(message, width, tagged=various, dated=True, lead=_LEAD)
         return rows
 
     # What people say ----------------------------------------------------------------------------
