@@ -499,6 +499,8 @@ class ClientCore:
     def _go_away(self) -> None:
         if self.unaccepted and not self.finished:
             self.show_error(NotConnectedError.code, self._mail.left_behind(self.unaccepted))
+        if self.transfers.active and not self.finished:
+            self.notice(self.transfers.left_behind())
         self.ending = Ending.FINISHED
 
     # Requests and their answers -----------------------------------------------------------------

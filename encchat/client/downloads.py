@@ -4,7 +4,8 @@ Theory of operation. Each piece is opened before it is written (`encchat.client.
 nothing that the sender has not sealed, and never more than the size that was said. After a restart the part is
 read again, as a disk can lose what was written last; a whole number of pieces of it counts. When all are there and the
 SHA-256 is that of the message the part gets its name. If it is not, and some of the part is of an earlier process,
-all is fetched once more; else nothing is kept.
+all is fetched once more; else nothing is kept. Whoever was killed after the part got its name, and before that was
+kept, finds the file there, whole, and is done.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Download:
     _hash: Any = field(init=False, factory=hashlib.sha256, repr=False)
     _here: int = field(init=False, default=-1)
     """Bytes of an earlier part that count; -1 before it was looked at."""
+    _named: bool = field(init=False, default=False)
+    """Whether they have the file's own name already."""
     _read: int = field(init=False, default=0)
     _written: int = field(init=False, default=0)
     _next: int = field(init=False, default=0)
@@ -129,8 +132,9 @@ class Download:
             self.step = Step.READY
 
     def stop(self) -> None:
-        """It is not wanted any more."""
-        self._fail("stopped")
+        """It is not wanted any more; once it is given its name it is too late for that."""
+        if self.step is not Step.ENDING:
+            self._fail("stopped")
 
     def _keep(self) -> None:
         self._desk.keep.put(KIND, self.ulid, msgspec.msgpack.encode(self._record))
@@ -140,7 +144,8 @@ class Download:
         if self._here < 0:
             self._here = self._begin()
         if self._read < self._here:
-            piece = self._desk.files.part(self._record.path, self._read, min(FILE_HASH_SLICE, self._here - self._read))
+            read = self._desk.files.slice if self._named else self._desk.files.part
+            piece = read(self._record.path, self._read, min(FILE_HASH_SLICE, self._here - self._read))
             self._hash.update(piece)
             self._read += len(piece)
             if not piece:
@@ -148,6 +153,9 @@ class Download:
                 self._anew()
             return
         self._written = -(-self._here // FILE_CHUNK)
+        if self._named:
+            self._finished("" if self._is_right else f"{self._record.path} is there already")
+            return
         self.step, self._reason = Step.READY, "" if self._desk.online else NO_CONNECTION
         self._desk.moved_on()
         if self.step is Step.READY:
@@ -157,6 +165,9 @@ class Download:
         """The bytes of the part that count: whole pieces; there is a part then."""
         path, size = self._record.path, self._file.size
         got = self._desk.files.got(path) if self._record.begun else None
+        if got is None and self._record.begun and self._desk.files.has(path, size):
+            self._named = True
+            return size
         if got is None:
             self._desk.files.begin(path)
             self._record = msgspec.structs.replace(self._record, begun=True)
@@ -216,7 +227,7 @@ class Download:
     def _end_if_through(self) -> None:
         if self.step is not Step.MOVING or self._written < self._file.count:
             return
-        if self._hash.digest() == self._file.digest:
+        if self._is_right:
             self.step = Step.ENDING
             files, path = self._desk.files, self._record.path
             self._desk.aside(lambda: files.finish(path), self._finished)
@@ -226,9 +237,11 @@ class Download:
         else:
             self._fail("its SHA-256 is not the one that was sent: it is not that file")
 
+    @property
+    def _is_right(self) -> bool:
+        return bool(self._hash.digest() == self._file.digest)
+
     def _finished(self, trouble: str) -> None:
-        if self.step is not Step.ENDING:
-            return
         self.step, self._reason = Step.OVER, trouble
         self._desk.keep.put(KIND, self.ulid, None)
         self._desk.tell(self)

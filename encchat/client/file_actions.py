@@ -153,9 +153,9 @@ class FileActions:
         except FileRefusedError as error:
             raise FileRefusedError(f"what {message.sender} sends is refused: {error.text}") from None
 
-    def list(self) -> None:
+    def list_files(self) -> None:
         """Show which files are on their way, and which were sent lately."""
-        under_way = {transfer.ulid: transfer for transfer in self._transfers.list()}
+        under_way = {transfer.ulid: transfer for transfer in self._transfers.under_way()}
         rows = [
             [one.ulid, one.name, str(one.size), one.conversation, _by(one), _far(one)] for one in under_way.values()
         ]

@@ -71,6 +71,9 @@ class Files(Protocol):
     def put(self, path: str, offset: int, piece: bytes) -> None:
         """Write ``piece`` into the part, which ends behind it."""
 
+    def has(self, path: str, size: int) -> bool:
+        """Whether there is a file of that size at ``path``, under its own name."""
+
     def finish(self, path: str) -> str:
         """Give the part its name, safely on the disk; what stands in the way, empty if nothing. May take long."""
 
@@ -155,6 +158,12 @@ class LocalFiles:
             if os.pwrite(file, piece, offset) != len(piece):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def has(self, path: str, size: int) -> bool:
+        try:
+            return self.look(path).size == size
+        except UsageError:
+            return False
+
     def finish(self, path: str) -> str:
         try:
             with _refused(path, "written"), _regular(_part(path), os.O_WRONLY | os.O_NOFOLLOW) as file:
@@ -221,7 +230,9 @@ def _rename(part: Path, path: Path) -> None:
     try:
         os.link(part, path, follow_symlinks=False)
     except FileExistsError:
-        raise
+        if not os.path.samestat(os.lstat(part), os.lstat(path)):  # else it was killed between the two steps
+            raise
+        part.unlink()
     except OSError:  # a file system without links
         os.close(_new(path))
         part.replace(path)
@@ -271,6 +282,10 @@ class NoFiles:
     def put(self, path: str, offset: int, piece: bytes) -> None:
         """Refused."""
         raise UsageError("this client writes no files")
+
+    def has(self, path: str, size: int) -> bool:
+        """No."""
+        return False
 
     def finish(self, path: str) -> str:
         """Refused."""

@@ -128,9 +128,16 @@ class Transfers:
             transfer.stop()
         return bool(found)
 
-    def list(self) -> list[events.Transfer]:
+    def under_way(self) -> list[events.Transfer]:
         """How far each is."""
         return [transfer.event() for transfer in self._all.values()]
+
+    def left_behind(self) -> str:
+        """What becomes of them if this client ends now."""
+        names = ", ".join(transfer.event().name for transfer in self._all.values())
+        return (
+            f"{names}: not through; goes on at the next start" if self._ledger.store.durable else f"{names}: given up"
+        )
 
     def _has_room(self) -> None:
         if len(self._all) >= MAX_TRANSFERS:

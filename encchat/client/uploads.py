@@ -157,8 +157,9 @@ class Upload:
             self.step = Step.READY
 
     def stop(self) -> None:
-        """Nobody is to get it."""
-        self._fail("stopped")
+        """Nobody is to get it; once its message waits to be sent it is too late for that."""
+        if self.step is not Step.ENDING:
+            self._fail("stopped")
 
     # Reading it to know it ----------------------------------------------------------------------
     def _look(self) -> None:

@@ -415,6 +415,33 @@ class Cuts(FilesTestCase):
             bob.leave()
             Path(done.path).unlink()
 
+    async def test_who_is_killed_after_the_last_byte_is_done(self) -> None:
+        """Whether the part had its name already, and whether it had its old one besides."""
+        for damage in (lambda part, path: part.rename(path), lambda part, path: os.link(part, path)):
+            _, bob = await self.halfway_down()
+            bob.die()
+            path = self.downloads("bob", 2) / "garden.png"
+            part = Path(f"{path}.part")
+            part.write_bytes(CONTENT)
+            damage(part, path)
+            await bob.arrive()
+            await self.over(bob)
+            self.assertEqual({"garden.png": CONTENT}, self.kept("bob", 2))
+            self.assertLessEqual(len(self.asked(bob)), PIECES // 2 + 2 * FILE_WINDOW)
+            bob.leave()
+            path.unlink()
+
+    async def test_another_file_that_has_the_name_meanwhile_stays(self) -> None:
+        """Even one of the same size, where the part is gone."""
+        _, bob = await self.halfway_down()
+        bob.die()
+        path = self.downloads("bob", 2) / "garden.png"
+        Path(f"{path}.part").unlink()
+        path.write_bytes(bytes(len(CONTENT)))
+        await bob.arrive()
+        self.assertIn("is there already", (await self.over(bob, "failed")).reason)
+        self.assertEqual({"garden.png": bytes(len(CONTENT))}, self.kept("bob", 2))
+
     async def test_what_is_refused_for_a_while_goes_on(self) -> None:
         """Both ways; nothing is given up because the server is busy."""
         alice, bob = await self.two()
@@ -471,6 +498,7 @@ class Leaving(FilesTestCase):
         alice, bob = await self.two()
         alice.type(f"/send @bob {self.source}", "/quit")
         await alice.until(lambda: alice.core.finished)
+        self.assertIn("garden.png: not through; goes on at the next start", alice.seen(events.Notice)[-1].text)
         self.assertEqual([], bob.seen(events.File))
         alice.connection = None
         alice.start()

@@ -43,7 +43,7 @@ def _save(actor: Actor, arguments: str) -> None:
 def _files(actor: Actor, arguments: str) -> None:
     word, _, rest = arguments.partition(" ")
     if not word:
-        actor.file_actions.list()
+        actor.file_actions.list_files()
         return
     one_of(word, ("drop",), _FILES)
     ulid, more = _ulid_first(rest.strip())
