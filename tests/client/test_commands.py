@@ -252,7 +252,7 @@ class Help(SynchronousTestCase):
         def words(typed: str) -> list[str]:
             return [row.word for row in table.core.complete(typed)]
 
-        self.assertEqual(words("/s"), ["/secure", "/search", "/status", "/sign"])
+        self.assertEqual(words("/s"), ["/secure", "/search", "/status", "/send", "/save", "/sign", "/set"])
         self.assertEqual(words("/rol"), ["/roll"])
         self.assertEqual(words("/msg b"), ["Bob", "ben"])
         self.assertEqual(words("/kick @bo"), ["Bob"])

@@ -161,18 +161,27 @@ def _paths(typed: str, last: str, known: Known) -> list[Suggestion]:
     return [Suggestion(path[repeated:]) for path in known.paths(typed) if path.startswith(typed[:repeated])]
 
 
-_ADDRESSED: Final = re.compile(r"(?:^|(?<=[\s(\[{\"'“„«]))@[\w.-]*\Z")
-"""The beginning of somebody's name inside a text; not an e-mail address."""
+_ADDRESSED: Final = re.compile(r"""(?:^|(?<=[(\[{"'“„«]))@[\w.-]*\Z""")
+"""The beginning of somebody's name at the end of a word of a text; not an e-mail address."""
+
+
+def addresses(typed: str) -> bool:
+    """Whether a text ends in the beginning of somebody's name."""
+    return "@" in typed and _ADDRESSED.search(_last_word(typed)) is not None
+
+
+def _last_word(typed: str) -> str:
+    return typed[max(typed.rfind(" "), typed.rfind("\n")) + 1 :]
 
 
 def _in_text(typed: str, addressed: str, known: Known) -> list[Suggestion]:
     """Who can be addressed where a text goes to, which is ``addressed`` or the current conversation."""
-    found = _ADDRESSED.search(typed)
+    last = _last_word(typed)
+    found = _ADDRESSED.search(last)
     if found is None:
         return []
-    begun = typed[max(typed.rfind(" "), typed.rfind("\n")) + 1 : found.start()]
-    people = _fitting((Suggestion(name) for name in known.members(addressed)), found[0])
-    return [Suggestion(f"{begun}@{row.word}", row.help) for row in people]
+    people = _fitting(map(Suggestion, known.members(addressed)), found[0])
+    return [Suggestion(f"{last[: found.start()]}@{row.word}", row.help) for row in people]
 
 
 _SIGNS: Final = "@/#"

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from attrs import frozen
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion, get_common_complete_suffix
+from prompt_toolkit.application import Application, get_app
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.cursor_shapes import CursorShape, ModalCursorShapeConfig
 from prompt_toolkit.document import Document
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.history import DummyHistory, InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.history import DummyHistory, History
+from prompt_toolkit.layout.dimension import Dimension, to_dimension
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.styles import BaseStyle
 
+from encchat.client.commands import is_secret
+from encchat.client.commands.completion import addresses
 from encchat.client.faces import Complete
 from encchat.client.terminal.bar import Fragment
+from encchat.client.terminal.emoji_names import EmojiNames, begun
+from encchat.client.terminal.keys import Moves, Typing, follow, hurry_escape, line_keys, question_keys
 from encchat.client.text import printable, printable_lines
 from encchat.limits import MAX_HISTORY
 
-_SECRETS: Final = ("/admin ", "-a ", "/recover ", "/keys ")
-"""Lines that begin so hold a password or a phrase: they are not remembered."""
+__all__ = ["Left", "Moves", "Typing", "Words", "line_session", "question_session"]
 
 _IN_EMOJI: Final = "\u200d\ufe0f"
 
@@ -31,29 +35,58 @@ class Left(Exception):
     """The person pressed Ctrl+C or Ctrl+D, or the terminal is gone."""
 
 
-class History(InMemoryHistory):
-    """The last `MAX_HISTORY` lines of this run, passwords not among them."""
+class Remembered(History):
+    """The last `MAX_HISTORY` lines, those ``before`` this run among them, secrets not."""
+
+    def __init__(self, before: Callable[[], Sequence[str]]) -> None:
+        super().__init__()
+        self._before = before
+
+    def load_history_strings(self) -> Iterable[str]:
+        """What was typed before, newest first; asked for once, when the first line is prompted for."""
+        return reversed(self._before())
 
     def append_string(self, string: str) -> None:
         """Remember a line that was entered."""
-        if not string.startswith(_SECRETS):
+        if not is_secret(string):
             super().append_string(string)
             del self._loaded_strings[MAX_HISTORY:]  # the newest stands first
 
+    def store_string(self, string: str) -> None:
+        """The client's core keeps it (`encchat.client.terminal.history`)."""
+
 
 class Words(Completer):
-    """Completes the word under the cursor from whatever `Complete` function is the present one."""
+    """Completes the word under the cursor: an emoji by its name, else from the present `Complete` function."""
 
     def __init__(self) -> None:
         self.words: Complete = lambda typed: ()
+        self._emoji = EmojiNames()
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """The fitting words; one that holds something unprintable cannot be meant."""
         typed = document.text_before_cursor
-        begun = len(typed) - (typed.rfind(" ") + 1)
+        if name := begun(typed):
+            yield from self._named(name, complete_event.completion_requested)
+            return
+        last = len(typed) - max(typed.rfind(" "), typed.rfind("\n")) - 1
         for fitting in self.words(typed):
             if printable(fitting.word) == fitting.word:
-                yield Completion(fitting.word, -begun, display_meta=printable(fitting.help))
+                yield Completion(fitting.word, -last, display_meta=printable(fitting.help))
+
+    def _named(self, name: str, requested: bool) -> Iterable[Completion]:
+        """Emoji whose name begins so; nothing while the names are being read, unless asked for, as no key waits."""
+        if requested:
+            self._emoji.load()
+        else:
+            self._emoji.load_aside()
+        for found in self._emoji.find(name):
+            yield Completion(found.emoji, -len(name), display=f"{found.emoji} {found.name}")
+
+
+def _completes(typed: str) -> bool:
+    """Whether words are offered without Tab behind ``typed``."""
+    return (typed.startswith("/") and "\n" not in typed) or addresses(typed) or begun(typed) != ""
 
 
 class Hidden(Processor):
@@ -79,67 +112,65 @@ def _seen(character: str) -> str:
     return "\ufffd"
 
 
-@frozen
-class Moves:
-    """What keys do to change the conversation: ``to`` one by its number, ``by`` so many places."""
-
-    to: Callable[[int], None]
-    by: Callable[[int], None]
-
-
-def _moves(bindings: KeyBindings, moves: Moves) -> None:
-    """Alt+1 to Alt+9, Alt+Left and Alt+Right; a terminal says Alt by an escape before the key."""
-
-    def to(number: int) -> None:
-        bindings.add("escape", str(number))(lambda event: moves.to(number))
-
-    for number in range(1, 10):
-        to(number)
-    bindings.add("escape", "left")(lambda event: moves.by(-1))
-    bindings.add("escape", "right")(lambda event: moves.by(1))
-
-
-def _bindings(words: Words) -> KeyBindings:
-    """Tab asks for the words there and then: prompt_toolkit's own drops it while a menu is still being made."""
-    bindings = KeyBindings()
-
-    @bindings.add("tab")
-    def complete(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        fitting = list(words.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
-        if len(fitting) == 1 and (buffer.complete_state is None or buffer.complete_state.current_completion is None):
-            buffer.delete_before_cursor(-fitting[0].start_position)
-            buffer.insert_text(f"{fitting[0].text} ")
-        elif more := get_common_complete_suffix(buffer.document, fitting):
-            buffer.insert_text(more)
-        elif buffer.complete_state is not None:
-            buffer.complete_next()
-        else:
-            buffer.start_completion()
-
-    return bindings
-
-
 def line_session(
-    words: Words, conversation: Callable[[], str], bar: Callable[[], Sequence[Fragment]], moves: Moves, style: BaseStyle
+    typing: Typing,
+    conversation: Callable[[], str],
+    bar: Callable[[], Sequence[Fragment]],
+    before: Callable[[], Sequence[str]],
+    style: BaseStyle,
 ) -> PromptSession[str]:
-    """The prompt for lines: the conversation before it, ``bar`` below; ``moves`` are for the keys that change it."""
-    bindings = _bindings(words)
-    _moves(bindings, moves)
-    return PromptSession(
-        message=lambda: f"{printable(conversation())}> ",
+    """The prompt for lines: the conversation before it, ``bar`` below; ``before``: lines typed in earlier runs."""
+
+    def message() -> list[tuple[str, str]]:
+        hint = "" if get_app().is_done else typing.hint(session.default_buffer.text)
+        prompt = ("class:prompt", f"{printable(conversation())}> ")
+        return [("class:hint", f"{hint}\n"), prompt] if hint else [prompt]
+
+    session: PromptSession[str] = PromptSession(
+        message=message,
         bottom_toolbar=lambda: [*bar()],
-        completer=words,
-        key_bindings=bindings,
+        completer=typing.words,
+        key_bindings=line_keys(typing),
         style=style,
         # Without a condition prompt_toolkit keeps rows free for a menu that a plain message never shows.
-        complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
+        complete_while_typing=Condition(lambda: _completes(get_app().current_buffer.document.text_before_cursor)),
         input_processors=[Seen()],
-        history=History(),
+        history=Remembered(before),
+        cursor=ViCursor(),
         enable_suspend=True,
         interrupt_exception=Left,
         eof_exception=Left,
     )
+    session.app.before_render += lambda app: follow(app, typing.preferences().keys)
+    session.app.key_processor.after_key_press += lambda _: hurry_escape(session.app)
+    session.default_buffer.on_text_changed += lambda _: typing.changed()
+    _keep_low(session)
+    return session
+
+
+class ViCursor(ModalCursorShapeConfig):
+    """In vi keys the cursor tells the mode; else it is left alone."""
+
+    def get_cursor_shape(self, application: Application[Any]) -> CursorShape:
+        """Its shape now."""
+        if application.editing_mode is EditingMode.VI:
+            return super().get_cursor_shape(application)
+        return CursorShape._NEVER_CHANGE
+
+
+def _keep_low(session: PromptSession[str]) -> None:
+    """A draft of many lines takes no more than half of the screen while it is being typed."""
+    window = session.layout.current_window
+    own = window.height
+
+    def height() -> Dimension:
+        wanted = to_dimension(own)
+        most = max(session.app.output.get_size().rows // 2, wanted.min, 1)
+        if get_app().is_done or session.default_buffer.document.line_count <= most:
+            return wanted  # without a limit, so that the bar stays at the bottom of an empty screen
+        return Dimension(min=wanted.min, max=most)
+
+    window.height = height
 
 
 def question_session(prompt: str, secret: bool) -> PromptSession[str]:
@@ -147,6 +178,7 @@ def question_session(prompt: str, secret: bool) -> PromptSession[str]:
     return PromptSession(
         message="\n".join(printable_lines(prompt)),
         input_processors=[Hidden() if secret else Seen()],
+        key_bindings=question_keys(),
         history=DummyHistory(),
         interrupt_exception=Left,
         eof_exception=Left,

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from encchat.errors import UsageError
-from encchat.limits import MAX_PASTE
+from encchat.limits import EDITOR_END_SECONDS, MAX_PASTE
 
 LAST_RESORT: Final = "vi"
 _FILE: Final = "message.txt"
@@ -105,10 +106,13 @@ class Editor:
             raise UsageError(f"{words[0]} {how}: the line is as it was")
 
     def stop(self) -> None:
-        """The client ends: so does the editor."""
+        """The client ends: so does the editor, at once or a moment later."""
         process = self._process
         if process is not None:
             process.terminate()
+            last_word = threading.Timer(EDITOR_END_SECONDS, process.kill)  # nothing, if it has ended by then
+            last_word.daemon = True
+            last_word.start()
 
 
 @contextmanager

@@ -65,11 +65,16 @@ class EmojiNames:
         wanted = begun.strip(":").casefold().replace("-", "_")
         start = bisect_left(self._names, wanted, key=lambda one: one.name)
         stop = bisect_left(self._names, wanted + "\x7f", key=lambda one: one.name)
-        first = sorted(self._names[start:stop], key=lambda one: (len(one.name), one.name))
-        inside = [one for one in self._names if f"_{wanted}" in one.name]
-        found = {one.emoji: one for one in reversed((*first, *inside))}
-        shown = [one for one in reversed(found.values()) if printable(one.emoji) == one.emoji]
-        return shown[:count]
+        first = sorted(self._names[start:stop], key=_short_first)
+        inside = (one for one in self._names if f"_{wanted}" in one.name)
+        found: dict[str, Named] = {}
+        for one in (*first, *sorted(inside, key=_short_first)):
+            found.setdefault(one.emoji, one)
+        return [one for one in found.values() if printable(one.emoji) == one.emoji][:count]
+
+
+def _short_first(one: Named) -> tuple[int, str]:
+    return len(one.name), one.name
 
 
 def _read() -> list[Named]:

@@ -14,10 +14,11 @@ from encchat.limits import MAX_BODY, MAX_PASTE
 
 @frozen
 class Paste:
-    """What goes into the line; ``refusal`` instead says why nothing does."""
+    """What goes into the line; ``refusal`` instead says why nothing does. ``escaped``: a slash was put before it."""
 
     text: str = ""
     refusal: str = ""
+    escaped: bool = False
 
     @property
     def lines(self) -> int:
@@ -27,23 +28,34 @@ class Paste:
 
 def pasted(data: str, before: str) -> Paste:
     """What a terminal has pasted behind ``before``, which stands left of the cursor."""
-    text = data.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    text = _lines(data)
     if len(text) > MAX_PASTE:
-        return Paste(refusal=f"not taken: {len(text):,} characters pasted, {MAX_BODY:,} can be sent at once")
+        return Paste(refusal=f"not taken: {len(text):,} characters were pasted, {MAX_BODY:,} can be sent at once")
     if "\n" in text and text.startswith("/") and not before:
-        text = f"/{text}"
+        return Paste(f"/{text}", escaped=True)
     return Paste(text)
 
 
 def answer_pasted(data: str) -> str:
-    """A paste as the answer to a question: one line, for no answer has more (a phrase may come broken)."""
-    return " ".join(data.split("\n")) if "\n" in (data := data.replace("\r", "\n").strip("\n")) else data
+    """A paste as the answer to a question: one line, for no answer has more, though a phrase may come broken."""
+    return _lines(data).strip("\n").replace("\n", " ")
 
 
-def asked(text: str, conversation: str, *, escaped: bool) -> str:
+def _lines(data: str) -> str:
+    """What was pasted, its lines ended by LF, the last one by nothing."""
+    return data.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+
+
+def asked(text: str, *, escaped: bool) -> str:
     """What is asked of the person before several pasted lines, ``text`` now, go out."""
-    count = text.count("\n") + 1
-    rule = ", as text and not as commands" if escaped else ""
+    count = f"{text.count(chr(10)) + 1} lines pasted"
     if len(text) > MAX_BODY:
-        return f"{count} lines pasted, {len(text):,} characters: {MAX_BODY:,} can be sent at once; Ctrl+C drops them"
-    return f"{count} lines pasted: Enter sends them to {conversation} as one message{rule}, Ctrl+C drops them"
+        return f"{count}, {len(text):,} characters, and {MAX_BODY:,} can be sent at once: Ctrl+C drops them"
+    kind = "as one message, a text and no command" if escaped else "as one message"
+    return f"{count}: Enter sends them {kind}, Ctrl+C drops them"
+
+
+def dropped(text: str, paste: Paste) -> str:
+    """``text`` without ``paste``; nothing at all if that was changed meanwhile."""
+    before, found, behind = text.partition(paste.text)
+    return before + behind if found else ""
