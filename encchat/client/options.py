@@ -183,7 +183,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         forget_device=found.forget_device,
         recovery_file=found.recovery_file,
         insecure_teaching_scheme=found.insecure_teaching_scheme,
-        settings=Settings(now=settings.now) if found.demo else settings,  # a demo leaves nothing behind
+        settings=settings,
         demo=found.demo,
     )
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from encchat.client.options import parse
 from encchat.client.preferences import Preferences
 from encchat.client.settings import Settings, commented
 from tests.processes import CLIENT_CODE, SECONDS, environment, measured
@@ -49,14 +48,6 @@ class SettingsOfAProcess(SynchronousTestCase):
         self.file.write_text("broken")
         code, out, _ = self.run_client("--home", str(self.home / "other"), "--print-config")
         self.assertEqual((code, out), (0, commented(Preferences())))
-
-    def test_a_demo_looks_as_the_person_likes_and_changes_nothing_of_it(self) -> None:
-        """It leaves nothing behind."""
-        self.file.write_text('theme = "light"\n')
-        options = parse(["--demo"], {"XDG_CONFIG_HOME": str(self.home / ".config")})
-        options.settings.change("keys", "vi")
-        self.assertEqual(options.settings.now, Preferences(theme="light", keys="vi"))
-        self.assertEqual(self.file.read_text(), 'theme = "light"\n')
 
     def test_what_print_config_prints_is_a_file_that_says_the_same(self) -> None:
         """All that is in force, and no address is needed for it."""
