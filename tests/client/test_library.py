@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from encchat import errors, wire
-from encchat.client import Client, Home, Message
+from encchat.client import Client, File, Home, Message
 from encchat.client.events import Notice
 from encchat.client.library import Events
 from encchat.limits import MAX_UNREAD_EVENTS
@@ -89,6 +89,42 @@ class Bots(TestCase):
                 events = bot.events()
                 await alice.send("@bot", "three")
                 self.assertEqual([event.text async for event in first(events, 1)], ["three"])
+
+    async def test_bots_send_and_fetch_files(self) -> None:
+        """Awaited until they are there; what stands in the way is raised."""
+        server = await start_server(self, "--registration", "open")
+        place, content = directory(self), bytes(range(256)) * 1_000
+        (place / "garden.png").write_bytes(content)
+        async with self.client(server, "bot") as bot, self.client(server, "alice") as alice:
+            heard = bot.events()
+            ulid = await alice.send_file("@bot", place / "garden.png")
+            async for event in heard:
+                if isinstance(event, File):
+                    break
+            self.assertEqual((ulid, "garden.png", len(content)), (event.ulid, event.name, event.size))
+            path = await bot.fetch_file(event.ulid, place / "fetched.png")
+            self.assertEqual((str(place / "fetched.png"), content), (path, Path(path).read_bytes()))
+            for refused, call in (
+                (errors.UsageError, alice.send_file("@bot", place / "nowhere")),
+                (errors.UsageError, bot.fetch_file(ulid, place / "fetched.png")),
+                (errors.UsageError, bot.fetch_file("0" * 26, place)),
+                (errors.NotEncryptedError, alice.send_file("lobby", place / "garden.png")),
+                (errors.FileRefusedError, alice.send_file("@nobody", place / "garden.png")),
+            ):
+                await self.assertFailure(ensureDeferred(call), refused)
+        await self.assertFailure(ensureDeferred(alice.send_file("@bot", place)), errors.NotConnectedError)
+
+    async def test_a_bot_that_leaves_gives_its_files_up_for_now(self) -> None:
+        """Who waits for one is told so."""
+        server = await start_server(self, "--registration", "open")
+        place = directory(self)
+        (place / "garden.png").write_bytes(b"x")
+        client = self.client(server, "bot")
+        await client.connect()
+        await server.stops()
+        waits = ensureDeferred(client.send_file("@alice", place / "garden.png"))
+        await client.close()
+        await self.assertFailure(waits, errors.NotConnectedError)
 
     async def test_refusals_are_raised_as_their_class(self) -> None:
         """Of a message, of a request, of a login."""
