@@ -10,6 +10,7 @@ from unittest import SkipTest
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from encchat.client.demo import Place
 from encchat.client.exits import Exit
 from encchat.client.home import Home
 from encchat.client.options import parse, parser
@@ -126,3 +127,21 @@ class Pinning(SynchronousTestCase):
         refused = self.assertRaises(PinMismatchError, self.pin, str(LINK))
         self.assertEqual((refused.expected, refused.shown), (OTHER, LINKED))
         self.assertRaises(PinMismatchError, self.pin, str(LINK), "--fingerprint", OTHER)
+
+
+class Demo(SynchronousTestCase):
+    """``--demo`` leaves nothing behind."""
+
+    def test_a_demo_looks_as_the_person_likes_and_keeps_no_setting(self) -> None:
+        """Neither is one kept that is changed in it."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        given = parse(["--demo"], {"XDG_CONFIG_HOME": str(folder)})
+        given.settings.change("theme", "light")
+        before = sorted((folder / "encchat").iterdir()), (folder / "encchat" / "client.toml").read_text()
+        settings = Place(str(LINK), folder / "demo").options(given).settings
+        self.assertEqual(settings.change("keys", "vi").theme, "light")
+        self.assertEqual(settings.now.downloads, str(folder / "demo" / "downloads"))
+        self.assertEqual(
+            (sorted((folder / "encchat").iterdir()), (folder / "encchat" / "client.toml").read_text()), before
+        )
