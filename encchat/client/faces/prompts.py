@@ -12,6 +12,7 @@ from prompt_toolkit.cursor_shapes import CursorShape, ModalCursorShapeConfig
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.layout.dimension import Dimension, to_dimension
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
@@ -121,7 +122,7 @@ def line_session(
 ) -> PromptSession[str]:
     """The prompt for lines: the conversation before it, ``bar`` below; ``before``: lines typed in earlier runs."""
 
-    def message() -> list[tuple[str, str]]:
+    def message() -> StyleAndTextTuples:
         hint = "" if get_app().is_done else typing.hint(session.default_buffer.text)
         prompt = ("class:prompt", f"{printable(conversation())}> ")
         return [("class:hint", f"{hint}\n"), prompt] if hint else [prompt]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 from prompt_toolkit.application import Application, get_app
-from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.buffer import Buffer, CompletionState
 from prompt_toolkit.completion import CompleteEvent, Completer, get_common_complete_suffix
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
 from prompt_toolkit.filters import Condition, has_focus, vi_navigation_mode
@@ -176,9 +176,10 @@ def complete_word(buffer: Buffer, words: Completer) -> None:
     elif buffer.complete_state is not None:
         buffer.complete_next()
     elif fitting:
-        # What replaces the begun word by something else, like an emoji its name, is put there at once.
-        begun = buffer.document.text_before_cursor[fitting[0].start_position :]
-        buffer.start_completion(select_first=not fitting[0].text.startswith(begun))
+        begun = buffer.document.text_before_cursor[fitting[0].start_position :] if fitting[0].start_position else ""
+        buffer.complete_state = CompletionState(buffer.document, fitting)
+        if not fitting[0].text.startswith(begun):  # what replaces the begun word, as an emoji its name, does so at once
+            buffer.go_to_completion(0)
 
 
 # Which keys ---------------------------------------------------------------------------------------
