@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from encchat.client import events
 from encchat.client.faces import Completion, Face, NoSource, Status, choose_face, install_reactor, make_face
+from encchat.client.preferences import Preferences
 from encchat.errors import EncchatError
 
 WORDS = (
@@ -54,7 +55,8 @@ class Driver:
         self.reactor, self.face, self.mode = reactor, face, mode
 
     def begin(self) -> None:
-        self.face.attach(Words())
+        preferences = Preferences(images="kitty" if self.mode == "kitty" else "never")
+        self.face.attach(Words(preferences=preferences))
         self.face.set_status(Status("lobby", "FREE", "connected"))
         if self.mode == "password":
             self.ask(self.face.ask_secret("Password: ")).addCallback(lambda _: self.face.start(self.typed, self.ended))
@@ -106,6 +108,22 @@ class Driver:
     def do_chat(self, rest: str) -> None:
         """A command that is answered only after a while."""
         self.reactor.callLater(0.5, self.do_go, rest)
+
+    def do_picture(self, rest: str) -> None:
+        """A file has come, a picture perhaps."""
+        self.face.show(
+            events.Transfer(
+                ulid="1",
+                conversation="@bob",
+                name="photo.png",
+                media="image/png",
+                direction="in",
+                done=1,
+                size=1,
+                state="done",
+                path=rest,
+            )
+        )
 
     def do_status(self, rest: str) -> None:
         self.face.set_status(Status("@bob", rest, "reconnecting"))

@@ -1,6 +1,7 @@
 """The tty face of a real process on a terminal (tests/client/face_driver.py), as a person sees it."""
 
 import signal
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -172,6 +173,39 @@ class Typing(OnATerminal):
         terminal = self.start()
         terminal.send("/print stray" + ENTER + "draft")
         terminal.until(lambda lines: "stray" in lines and lines[-2:-1] == ["lobby> draft"])
+
+
+class Pictures(OnATerminal):
+    """Files that have come."""
+
+    def picture(self) -> str:
+        """The path of one."""
+        try:
+            from PIL import Image
+        except ImportError:
+            raise SkipTest("pictures need the extra `images`") from None
+        path = directory(self) / "photo.png"
+        Image.new("RGB", (40, 40), "red").save(path)
+        return str(path)
+
+    def test_a_picture_is_shown_where_the_terminal_can(self) -> None:
+        """Above the line, made anew, and the line goes on."""
+        terminal = self.start(mode="kitty")
+        terminal.send(f"/picture {self.picture()}{ENTER}")
+        terminal.until(lambda _: b"\x1b_Ga=T" in terminal.raw)
+        terminal.send("next" + ENTER)
+        terminal.until_shows("alice: next")
+
+    def test_elsewhere_a_line_says_it(self) -> None:
+        """And what is no picture, or gone, is none."""
+        terminal = self.start()
+        terminal.send(f"/picture {self.picture()}{ENTER}")
+        terminal.until_shows("photo.png")
+        self.assertNotIn(b"\x1b_G", terminal.raw)
+        other = self.start(mode="kitty")
+        other.send(f"/picture /nowhere/photo.png{ENTER}next{ENTER}")
+        other.until_shows("alice: next")
+        self.assertNotIn(b"\x1b_G", other.raw)
 
 
 class HostileText(OnATerminal):
