@@ -1,7 +1,8 @@
 """What the commands about files do: sending one, fetching one that was sent, and which there are; knows no sockets.
 
 Of each file that was sent, by others or from here, it is kept under the ULID of its message where that message is, so
-that it can be fetched at any time later; what is listed are the newest.
+that it can be fetched at any time later; what is listed are the newest. A ULID that two messages have is refused: a
+server that tells a friend of its own which ULID is on its way could have one file fetched for another.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _MEDIA: Final[dict[str, str]] = {
 }
 """Few, and the same everywhere: what a system's own table says of a file is nobody's business."""
 
-_place: Final = msgspec.msgpack.Decoder(tuple[str, int]).decode
+_places: Final = msgspec.msgpack.Decoder(list[tuple[str, int]]).decode
 _names: Final = msgspec.msgpack.Decoder(list[str]).decode
 
 
@@ -61,11 +62,18 @@ class FileActions:
 
     def remember(self, message: StoredMessage) -> None:
         """Somebody, perhaps this client, has said something about a file."""
-        if message.seq and self._ledger.get(_KIND, message.ulid) is None and message.ulid != _NEWEST:
-            self._ledger.put(_KIND, message.ulid, msgspec.msgpack.encode((message.conversation, message.seq)))
-            newest = [*self._newest(), message.ulid][-MAX_FILES_SHOWN:]
-            self._said = newest
-            self._ledger.put(_KIND, _NEWEST, msgspec.msgpack.encode(newest))
+        place = (names.folded(message.conversation), message.seq)
+        known = self._places(message.ulid)
+        if not message.seq or place in known or len(known) > 1:
+            return
+        self._ledger.put(_KIND, message.ulid, msgspec.msgpack.encode([*known, place]))
+        if not known:
+            self._said = [*self._newest(), message.ulid][-MAX_FILES_SHOWN:]
+            self._ledger.put(_KIND, _NEWEST, msgspec.msgpack.encode(self._said))
+
+    def _places(self, ulid: str) -> list[tuple[str, int]]:
+        kept = None if ulid == _NEWEST else self._ledger.get(_KIND, ulid)
+        return [] if kept is None else _places(kept)
 
     def _newest(self) -> list[str]:
         if self._said is None:
@@ -82,9 +90,8 @@ class FileActions:
         return [message for ulid in self._newest() if (message := self._at(ulid)) is not None]
 
     def _at(self, ulid: str) -> StoredMessage | None:
-        kept = self._ledger.get(_KIND, ulid)
-        place = None if kept is None else _place(kept)
-        return None if place is None else self._ledger.at(*place)
+        known = self._places(ulid)
+        return self._ledger.at(*known[0]) if len(known) == 1 else None
 
     @staticmethod
     def _event(message: StoredMessage) -> events.File | None:
@@ -136,8 +143,13 @@ class FileActions:
 
     def _wanted(self, ulid: str) -> StoredMessage:
         if ulid:
+            if len(self._places(ulid)) > 1:
+                raise FileRefusedError(
+                    f"two messages have the ULID {ulid}: somebody, perhaps the server, wants one file"
+                    " to be taken for another"
+                )
             message = self._at(ulid)
-            if message is None or ulid == _NEWEST:
+            if message is None:
                 raise UsageError(f"no file of that ULID was sent here: {ulid}; /files lists them")
             return message
         others = [message for message in self._messages() if not self._mine(message)]

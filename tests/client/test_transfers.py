@@ -711,6 +711,26 @@ class HostilePeople(FilesTestCase):
         await self.over(carol, "failed")
         self.assertEqual({}, self.kept("carol", 3))
 
+    async def test_a_ulid_that_two_messages_have_is_refused(self) -> None:
+        """Who knows which ULID is on its way cannot have another file fetched for that one."""
+        for first in ("alice", "carol"):
+            alice, bob = await self.two()
+            carol = await self.keeper("carol", 3)
+            senders = {"alice": alice, "carol": carol}
+            for name in (first, *(senders.keys() - {first})):
+                text = description("0" * 26, f"{name}.png", 5, "", KEY, KEY)
+                senders[name].core.say("", "@bob", text, content="file", ulid="1" * 26)
+                senders[name].pump()
+                await bob.sees(events.File, name=f"{name}.png")
+            bob.type(f"/accept {'1' * 26}", "/accept", "/files")
+            refusals = [error.text for error in bob.seen(events.Error)]
+            self.assertIn("two messages have the ULID", refusals[0])
+            self.assertIn("nobody has sent a file here yet", refusals[1])
+            self.assertEqual([], bob.seen(events.Listing)[0].rows)
+            for person in senders.values():
+                person.leave()
+            bob.leave()
+
     async def test_what_a_newer_client_says_is_kept(self) -> None:
         """It is shown as that, not as broken, and everything after it as always."""
         alice, bob = await self.says("{}", "poll")
