@@ -649,6 +649,12 @@ MAX_SHOWN_NAME: Final = 80
 MAX_MARKS: Final = 8
 """Marks on one letter: the languages that have most need five or six; a tower of them is drawn over other rows."""
 
+MAX_PICTURE_COLUMNS: Final = 60
+"""Columns of a preview: three quarters of a small terminal."""
+
+MAX_PICTURE_ROWS: Final = 15
+"""Rows of it: the messages around it stay on the screen."""
+
 MAX_PICTURE_BYTES: Final = 16 * 2**20
 """Bytes of a picture that the tty face looks at: what a telephone makes has a third of it."""
 

@@ -36,6 +36,7 @@ from twisted.python.failure import Failure
 from encchat.client import events
 from encchat.client.faces import NoSource, Source, Status
 from encchat.client.faces.echo import Echo
+from encchat.client.faces.gallery import Gallery
 from encchat.client.faces.prompts import Left, Moves, Typing, Words, line_session, question_session
 from encchat.client.faces.steady import SteadyInput, above_the_prompt, knows_its_place, print_above
 from encchat.client.terminal.bar import Fragment, Transfers, bar
@@ -76,6 +77,7 @@ class TtyFace:
     _views: Views = field(init=False)
     _notifier: Notifier = field(init=False)
     _transfers: Transfers = field(init=False, factory=Transfers)
+    _gallery: Gallery = field(init=False)
     _painter: Painter | None = field(init=False, default=None)
     _style: BaseStyle = field(init=False, factory=DummyStyle)
     _drafts: dict[str, Document] = field(init=False, factory=dict)
@@ -109,6 +111,9 @@ class TtyFace:
         self._notifier = Notifier(
             lambda: self._source.preferences, lambda: self._source.user, lambda: float(self._reactor.seconds())
         )
+        self._gallery = Gallery(
+            lambda: self._source.preferences, os.environ, lambda: self._line.app.output, lambda: self._ending
+        )
         moves = Moves(
             to=lambda number: self._go(self._views.numbered(number)),
             by=lambda step: self._go(self._views.neighbour(self._draft_of, step)),
@@ -133,6 +138,7 @@ class TtyFace:
         self._notifier.take(event)
         if isinstance(event, events.Transfer):
             self._transfers.take(event)
+            self._gallery.take(event)
         if not (isinstance(event, events.Transfer) and event.state in ("going", "waiting")):
             self._views.take(event)
         self._to_print.set()

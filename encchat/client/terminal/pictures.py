@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from encchat.client.preferences import Images
-from encchat.limits import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
+from encchat.limits import MAX_PICTURE_BYTES, MAX_PICTURE_COLUMNS, MAX_PICTURE_PIXELS, MAX_PICTURE_ROWS
 
 Capability = Literal["kitty", "sixel"]
 
@@ -72,6 +72,7 @@ def capability(environ: Mapping[str, str], preference: Images) -> Capability | N
 def preview(content: bytes, capability: Capability, columns: int, rows: int) -> str | None:
     """What makes the terminal show the picture ``content`` in at most ``columns`` by ``rows`` cells.
 
+    No more than `MAX_PICTURE_COLUMNS` by `MAX_PICTURE_ROWS` either: it is one message among others.
     None where it is no PNG, JPEG, GIF or WebP, damaged, over `MAX_PICTURE_BYTES` or `MAX_PICTURE_PIXELS`, or Pillow is
     absent. It takes some tenths of a second for the largest: call it in a thread.
     """
@@ -85,7 +86,9 @@ def preview(content: bytes, capability: Capability, columns: int, rows: int) -> 
         warnings.simplefilter("ignore")  # what Pillow has to say of damaged files would go to the terminal
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            picture = _small(content, columns * CELL[0], rows * CELL[1])
+            picture = _small(
+                content, min(columns, MAX_PICTURE_COLUMNS) * CELL[0], min(rows, MAX_PICTURE_ROWS) * CELL[1]
+            )
         except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
             return None
     if picture is None:
