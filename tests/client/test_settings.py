@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -238,6 +239,25 @@ class Keeping(SettingsTestCase):
         Settings.load(self.path).change("bell", "never")
         now = settings.change("preview", "off")
         self.assertEqual((now.bell, now.preview, now.keys), ("never", False, "vi"))
+
+    def test_two_clients_that_change_it_at_once_lose_nothing(self) -> None:
+        """Each change is made on what the other has left."""
+        options = [option for option in OPTIONS.values() if len(option.suggested) > 1]
+        halves = options[::2], options[1::2]
+
+        def change(half: list[Option]) -> None:
+            settings = Settings.load(self.path)
+            for _ in range(5):
+                for option in half:
+                    settings.change(option.name, "default")
+                    settings.change(option.name, option.suggested[-1])
+
+        with ThreadPoolExecutor(2) as threads:
+            for done in [threads.submit(change, half) for half in halves]:
+                done.result()
+        now = Settings.load(self.path).now
+        shown = [option.shown(getattr(now, option.name)) for option in options]
+        self.assertEqual(shown, [option.suggested[-1] for option in options])
 
     def test_a_file_that_was_broken_meanwhile_is_not_written_to(self) -> None:
         """The change is in force until the client ends, and that is said."""
