@@ -77,8 +77,6 @@ class App:
         )
         self._core.unread = self._face.unread
         self._face.attach(self)
-        if self._options.address is None:
-            self._first_run = FirstRun(self._face, self._options.user, self._options.register)
 
     # What the face asks for (encchat.client.faces.Source) --------------------------------------------
     @property
@@ -146,8 +144,10 @@ class App:
     async def _live(self) -> None:
         if not self._on_terminal:
             self._start_face()
+        if self._is_first_run():
+            self._first_run = FirstRun(self._face, self._options)
         while self._first_run is not None:
-            self._options = await self._first_run.ask(self._options)
+            self._options = await self._first_run.ask()
             try:
                 await self._log_in_and_stay()
                 return
@@ -155,6 +155,15 @@ class App:
                 if self._core.user or not self._first_run.again(error):
                     raise
         await self._log_in_and_stay()
+
+    def _is_first_run(self) -> bool:
+        """Whether everything is asked for: nobody has said where, or somebody at a terminal comes by a new link."""
+        options = self._options
+        if options.address is None:
+            return True
+        if options.link is None or options.demo or self._given is not None or not self._on_terminal:
+            return False
+        return options.home.last_user(fingerprint(options.link.identity)) is None
 
     async def _log_in_and_stay(self) -> None:
         server = self._options.server()

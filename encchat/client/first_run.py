@@ -28,7 +28,6 @@ from encchat.errors import (
     ThrottledError,
 )
 from encchat.limits import MAX_JUDGED_PASSWORD, MAX_PASSWORD, MIN_PASSWORD
-from encchat.links import Address, InviteLink
 
 ASKED_WORDS: Final = 2
 """Words of the recovery phrase that are asked for: enough to show that it was written down."""
@@ -159,32 +158,30 @@ def first_steps() -> events.Notice:
 
 @define(eq=False)
 class FirstRun:
-    """What is known so far; None or empty: still to be asked. ``register``: the account is to be made."""
+    """What is known so far, of the command line and of the answers; None: still to be asked."""
 
     _face: Talks
-    _user: str | None = None
-    _register: bool = False
-    _address: Address | None = field(init=False, default=None)
-    _link: InviteLink | None = field(init=False, default=None)
+    _options: Options
     _password: str | None = field(init=False, default=None)
     _phrase: str = field(init=False, default="")
     _begun: bool = field(init=False, default=False)
 
-    async def ask(self, options: Options) -> Options:
-        """Ask for what is missing; returns ``options`` with the answers."""
+    async def ask(self) -> Options:
+        """Ask for what is missing; returns all there is to know."""
         if not self._begun:
             self._begun = True
-            self._face.show(events.Notice(text=_WELCOME))
-        if self._address is None:
+            self._welcome()
+        if self._options.address is None:
             await self._ask_place()
-        if self._user is None:
+        if self._options.user is None:
             await self._ask_name()
-        return evolve(options, address=self._address, link=self._link, user=self._user, register=self._register)
+        return self._options
 
     async def password(self, *, new: bool) -> str:
         """The password, asked for once the server has shown who it is; the same again if it only disliked the name."""
         if self._password is None:
-            known = (self._user or "", "" if self._address is None else self._address.host, "encchat")
+            options = self._options
+            known = (options.user or "", "" if options.address is None else options.address.host, "encchat")
             self._password = await (new_password(self._face, known) if new else self._face.ask_secret("Password: "))
         return self._password
 
@@ -194,19 +191,27 @@ class FirstRun:
             case PinMismatchError():
                 return False
             case NameRefusedError():
-                self._user = None
+                self._forget(user=True)
             case RegistrationRefusedError():
-                self._address = self._password = None
+                self._forget(place=True)
+                self._password = None
             case LoginRefusedError():
-                self._user = self._password = None
+                self._forget(user=True)
+                self._password = None
             case CannotConnectError() | NotConnectedError() | ChannelError():
-                self._address = None
+                self._forget(place=True)
             case ThrottledError():
                 self._password = None
             case _:
                 return False
         self._face.show(events.Error(code=error.code, text=error.text))
         return True
+
+    def _forget(self, *, place: bool = False, user: bool = False) -> None:
+        if place:
+            self._options = evolve(self._options, address=None, link=None)
+        if user:
+            self._options = evolve(self._options, user=None)
 
     def remember(self, phrase: str) -> None:
         """The recovery phrase, for `finish`."""
@@ -229,24 +234,34 @@ class FirstRun:
             self._face.show(events.Warned(code="unchecked", text=_UNCHECKED))
         self._face.show(first_steps())
 
+    def _welcome(self) -> None:
+        address = self._options.address
+        text = _WELCOME if address is None else f"welcome to encchat. Your link leads to {address}; Ctrl+C leaves"
+        self._face.show(events.Notice(text=text))
+
     async def _ask_place(self) -> None:
-        while self._address is None:
+        while self._options.address is None:
             text = (await self._face.ask("Paste the link, or type the server's address: ")).strip().strip("'\"")
             try:
-                self._address, self._link = read_place(text)
+                address, link = read_place(text)
             except EncchatError as error:
                 self._face.show(_refusal(error.text))
-        if self._link is None:
-            self._register = not await self._yes("Do you have an account there? [y/n] ")
+            else:
+                self._options = evolve(self._options, address=address, link=link)
+        if self._options.link is None:
+            register = not await self._yes("Do you have an account there? [y/n] ")
+            self._options = evolve(self._options, register=register)
 
     async def _ask_name(self) -> None:
-        new = self._register or self._link is not None
+        new = self._options.register or self._options.link is not None
         prompt = "Choose a name: " if new else "Your name there: "
-        while self._user is None:
+        while self._options.user is None:
             try:
-                self._user = names.account_name((await self._face.ask(prompt)).strip())
+                user = names.account_name((await self._face.ask(prompt)).strip())
             except EncchatError as error:
                 self._face.show(_refusal(error.text))
+            else:
+                self._options = evolve(self._options, user=user)
 
     async def _yes(self, prompt: str) -> bool:
         while (answer := (await self._face.ask(prompt)).strip().casefold()) not in _ANSWERS:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -79,20 +80,20 @@ class Where(Conversation):
     def test_a_link_is_all_there_is_to_say_about_the_server(self) -> None:
         """It pins the server and makes the account; quotes around it do not matter."""
         person = Person(f" '{LINK}' ", "ada")
-        options = self.finished(FirstRun(person).ask(self.options))
+        options = self.finished(FirstRun(person, self.options).ask())
         self.assertEqual((options.address, options.link, options.user), (LINK.address, LINK, "ada"))
 
     def test_at_an_address_one_has_an_account_or_not(self) -> None:
         """Without one it is made."""
         for answer, register in (("y", False), ("No", True)):
-            options = self.finished(FirstRun(Person("localhost", answer, "ada")).ask(self.options))
+            options = self.finished(FirstRun(Person("localhost", answer, "ada"), self.options).ask())
             self.assertEqual((options.address, options.link), (Address("localhost", 5000), None))
             self.assertEqual(options.register, register)
 
     def test_what_is_wrong_is_explained_and_asked_again(self) -> None:
         """Link, address, yes or no, name: each says what would be right."""
         person = Person("", "encchat://x", str(LINK)[:40], "a b", "localhost", "perhaps", "n", "a b", "lobby", "ada")
-        options = self.finished(FirstRun(person).ask(self.options))
+        options = self.finished(FirstRun(person, self.options).ask())
         self.assertEqual((str(options.address), options.user), ("localhost:5000", "ada"))
         for part in ("HOST:PORT", "looks like", "cut short", "y for yes", "letters a-z", "kept for the server"):
             self.assertIn(part, person.told())
@@ -101,13 +102,20 @@ class Where(Conversation):
     def test_the_name_of_the_command_line_is_not_asked_for(self) -> None:
         """Nor is it chosen anew while the server has nothing against it."""
         person = Person(str(LINK))
-        self.assertEqual(self.finished(FirstRun(person, "ada").ask(self.options)).user, "ada")
+        self.assertEqual(self.finished(FirstRun(person, evolve(self.options, user="ada")).ask()).user, "ada")
+
+    def test_who_comes_by_a_link_on_the_command_line_is_asked_for_the_rest(self) -> None:
+        """Where it leads is said."""
+        person = Person("ada")
+        options = evolve(self.options, address=LINK.address, link=LINK)
+        self.assertEqual(self.finished(FirstRun(person, options).ask()).user, "ada")
+        self.assertIn("leads to example.org:5001", person.told())
 
     def after(self, error: EncchatError, *answers: str) -> tuple[Person, FirstRun]:
         """Somebody came by a link, the server said ``error``; the answers are for what follows."""
         person = Person(str(LINK), "ada", STRONG, STRONG, *answers)
-        first = FirstRun(person)
-        self.finished(first.ask(self.options))
+        first = FirstRun(person, self.options)
+        self.finished(first.ask())
         self.finished(first.password(new=True))
         self.assertTrue(first.again(error))
         self.assertIn(error.text, person.told())
@@ -116,7 +124,7 @@ class Where(Conversation):
     def test_a_name_that_is_taken_is_chosen_again_and_nothing_else(self) -> None:
         """The password stays."""
         person, first = self.after(NameRefusedError("the name ada is taken"), "ada2")
-        options = self.finished(first.ask(self.options))
+        options = self.finished(first.ask())
         self.assertEqual((options.user, options.link), ("ada2", LINK))
         self.assertEqual(self.finished(first.password(new=True)), STRONG)
         self.assertEqual(person.answers, [])
@@ -124,25 +132,25 @@ class Where(Conversation):
     def test_a_link_that_is_used_up_is_asked_for_again(self) -> None:
         """The name stays."""
         person, first = self.after(RegistrationRefusedError("the invite is used up"), "localhost", "y")
-        options = self.finished(first.ask(self.options))
+        options = self.finished(first.ask())
         self.assertEqual((options.user, options.link, str(options.address)), ("ada", None, "localhost:5000"))
         self.assertEqual(person.answers, [])
 
     def test_who_cannot_connect_may_say_another_address(self) -> None:
         """What was known of the person stays."""
         _, first = self.after(CannotConnectError("nobody listens there"), "localhost", "y")
-        self.assertEqual(self.finished(first.ask(self.options)).user, "ada")
+        self.assertEqual(self.finished(first.ask()).user, "ada")
 
     def test_a_wrong_password_is_asked_for_again(self) -> None:
         """With the name, for the server does not say which of them it was."""
         person, first = self.after(LoginRefusedError("wrong name or password"), "eve", "other password")
-        self.assertEqual(self.finished(first.ask(self.options)).user, "eve")
+        self.assertEqual(self.finished(first.ask()).user, "eve")
         self.assertEqual(self.finished(first.password(new=False)), "other password")
         self.assertEqual(person.answers, [])
 
     def test_what_no_answer_mends_ends_it(self) -> None:
         """Above all a server that is not the one it should be."""
-        first = FirstRun(Person())
+        first = FirstRun(Person(), self.options)
         self.assertFalse(first.again(PinMismatchError("SHA256:a", "SHA256:b")))
         self.assertFalse(first.again(BannedError("banned for 7 days")))
 
@@ -233,14 +241,14 @@ class ThePhrase(Conversation):
     def test_who_is_in_is_told_how_it_went_and_how_to_go_on(self) -> None:
         """Unchecked is said loudly; first steps come in any case."""
         person = Person("", "", "")
-        first = FirstRun(person)
+        first = FirstRun(person, self.options)
         first.remember(PHRASE)
         self.finished(first.finish())
         self.assertIn("NOT checked", person.told())
         self.assertIn("/help", person.told())
         self.assertNotIn("hybrid", person.told())
         person = Person()
-        self.finished(FirstRun(person).finish())
+        self.finished(FirstRun(person, self.options).finish())
         self.assertIn("first steps", person.told())
 
 

@@ -25,15 +25,19 @@ class TwoTerminals(TestCase):
         return terminal
 
     def register(self, server: ServerProcess, name: str, *arguments: str) -> Terminal:
-        """A person who makes an account by typing."""
+        """A person who makes an account by typing; who comes by a link is shown the phrase alone, and leaves it."""
         terminal = self.sit_down(*(arguments or (server.address, "--register")))
-        terminal.until_shows("User name:")
+        terminal.until_shows("Choose a name:" if arguments else "User name:")
         terminal.send(name + ENTER)
         terminal.until_shows("Choose a password")
         terminal.send(PASSWORD + ENTER)
         terminal.until_shows("The same again")
         terminal.send(PASSWORD + ENTER)
         terminal.until_shows(f"logged in as {name}")
+        if arguments:
+            terminal.until_shows("Press Enter when it is written down")
+            terminal.send(CTRL_C)
+            terminal.until_shows("first steps")
         terminal.until_shows("lobby (not end to end)   FREE   connected")
         return terminal
 

@@ -30,7 +30,7 @@ class Line:
     bot: str
     text: str
     hint: bool = False
-    """It says what can be tried next, so that it is out of date once the next hint follows."""
+    """It says what is here or can be tried next, so that it is out of date once the next hint follows."""
 
     @property
     def spoken(self) -> str:
@@ -108,8 +108,8 @@ class Play:
         alone = "this comes to you alone. The bar below counts it:  /go @bob  brings you to me,  /go lobby  back."
         return [
             Line(ADA, f"/all hello {guest}, welcome! I am ada, and that is bob: two {about}."),
-            Line(BOB, f"/all hi {guest}! {lobby}"),
             Line(BOB, f"/msg {guest} psst, {alone}"),
+            Line(BOB, f"/all hi {guest}! {lobby}", hint=True),
             *self._next(),
         ]
 
