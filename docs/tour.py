@@ -190,7 +190,7 @@ def first_run(stage: Stage) -> Terminal:
     ):
         ada.until_shows(prompt)
         ada.send(answer + ENTER)
-    lines = ada.until_shows("Press Enter when it is written down")
+    lines = ada.until_shows("of the words are asked for")
     stage.draw(ada, "first-run", "encchat-client, for the first time", "this password is", "recovery phrase")
     words = dict(_NUMBERED.findall("\n".join(lines)))
     ada.send(ENTER)

@@ -84,7 +84,7 @@ def judge(password: str, known: Sequence[str] = ()) -> Judgement:
     found = zxcvbn(password[:MAX_JUDGED_PASSWORD], [word for word in known if word])
     score = int(found["score"])
     time = found["crack_times_display"]["offline_slow_hashing_1e4_per_second"]
-    words = f"{_SCORES[score]}: who steals the server's disk guesses it in {time}"
+    words = f"{_SCORES[score]}: whoever steals the server's disk guesses it in {time}"
     hints = [found["feedback"]["warning"], *found["feedback"]["suggestions"]] if score < WEAK else []
     hint = " ".join(hint.rstrip(".") + "." for hint in hints if hint)
     return Judgement(score, f"{words}. {hint}" if hint else words)
@@ -140,14 +140,15 @@ async def _word(face: Talks, position: int) -> str:
 
 
 def _sheet(words: Sequence[str], begin: str) -> str:
-    """The phrase with numbers, four words a row, for paper."""
+    """The phrase with numbers, for paper; a few short rows, for a screen cuts off what does not fit."""
     cells = [f"{number:>2} {word:<10}" for number, word in enumerate(words, 1)]
-    rows = ["   " + "".join(cells[place : place + 4]).rstrip() for place in range(0, len(cells), 4)]
+    rows = ["   " + "".join(cells[place : place + 2]).rstrip() for place in range(0, len(cells), 2)]
     return (
-        f"{begin}Your recovery phrase brings your keys to a new device if this one is lost. Nobody else has it,\n"
-        "so write it down, on paper, away from this computer; who finds it can read what you can.\n\n"
+        f"{begin}Your recovery phrase brings your keys to a new device if you\n"
+        "lose this one. Nobody else has it: write it down, on paper, away\n"
+        "from this computer. Whoever finds it can read what you can.\n\n"
         + "\n".join(rows)
-        + "\n\nTwo of these words are asked for next. Press Enter when it is written down: "
+        + "\n\nThen press Enter; two of the words are asked for: "
     )
 
 

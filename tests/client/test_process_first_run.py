@@ -36,7 +36,7 @@ class FirstRun(TestCase):
 
     def read_phrase(self, terminal: Terminal) -> dict[str, str]:
         """The words on the sheet by their numbers, as a person copies them."""
-        screen = "\n".join(terminal.until_shows("Press Enter when it is written down"))
+        screen = "\n".join(terminal.until_shows("of the words are asked for"))
         words = dict(WORD.findall(screen[screen.index("Your recovery phrase") :]))
         self.assertEqual(sorted(map(int, words)), list(range(1, 13)))
         return words
@@ -79,7 +79,7 @@ class FirstRun(TestCase):
         screen = "\n".join(alice.until_shows("first steps"))
         self.assertIn("is written down", screen)
         self.assertNotRegex(screen, rf"\b1 {words['1']}\b")
-        self.assertNotIn("Press Enter when", screen)
+        self.assertNotIn("Then press Enter", screen)
         self.assertNotIn(PASSWORD.encode(), alice.raw)
         alice.until_shows("/help")
         alice.send("/quit" + ENTER)

@@ -35,7 +35,7 @@ class TwoTerminals(TestCase):
         terminal.send(PASSWORD + ENTER)
         terminal.until_shows(f"logged in as {name}")
         if arguments:
-            terminal.until_shows("Press Enter when it is written down")
+            terminal.until_shows("of the words are asked for")
             terminal.send(CTRL_C)
             terminal.until_shows("first steps")
         terminal.until_shows("lobby (not end to end)   FREE   connected")
