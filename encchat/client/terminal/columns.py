@@ -26,7 +26,7 @@ NARROWEST: Final = 8
 
 _JOINER: Final = "\u200d"
 _PICTOGRAPHS: Final = ("\U0001f300", "\U0001faff")
-_WORD: Final = re.compile(r"( *)([^ ]+)")
+_WORD: Final = re.compile("[^ ]+")
 _LINK: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}://[!-~]")
 
 
@@ -143,12 +143,11 @@ def _spans(text: str, room: int, next_room: int) -> Iterator[tuple[int, int]]:
 
 def _atoms(text: str) -> Iterator[tuple[int, int, str]]:
     """What is kept together if it fits, with the spaces before it and its place: words, wide characters."""
+    end = 0
     for found in _WORD.finditer(text):
-        gap, start, word = len(found[1]), found.start(2), found[2]
-        if word.isascii():
-            yield gap, start, word
-            continue
-        for part in _parts(word):
+        gap, start, word = found.start() - end, found.start(), found[0]
+        end = found.end()
+        for part in [word] if word.isascii() else _parts(word):
             yield gap, start, part
             gap, start = 0, start + len(part)
 

@@ -24,7 +24,7 @@ _MAX_LEAD: Final = 8
 _MAX_CODE_LEAD: Final = 20
 """Spaces of the same kind before a line of code."""
 
-_FENCE: Final = re.compile(r" {0,3}(```+|~~~+) *([A-Za-z0-9_+#.-]{0,20})[^`]*")
+_FENCE: Final = re.compile(r" {0,3}(```++|~~~++) *+([A-Za-z0-9_+#.-]{0,20})[^`]*")
 _QUOTE: Final = re.compile(r"((?:> ?){1,4})(?! *$)")
 _ITEM: Final = re.compile(r"( *)([-*+]|[0-9]{1,4}[.)])( +)(?=[^ ])")
 
