@@ -129,6 +129,7 @@ def line_session(
 
     session: PromptSession[str] = PromptSession(
         message=message,
+        prompt_continuation=lambda width, line, wraps: "" if wraps else " " * width,
         bottom_toolbar=lambda: [*bar()],
         completer=typing.words,
         key_bindings=line_keys(typing),
