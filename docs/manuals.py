@@ -34,9 +34,10 @@ _MORE: Final = {
 """What the client's page says of an option beside its line of ``--help``."""
 
 _ABOUT: Final = {
-    "dossier": "Its devices and their cursors, its conversations, what it said, what moderators did to it. Of the"
-    " password only whether there is one. Also of a deleted account.",
-    "account delete": "Password, devices, bans and mutes of it go; a name that looks like it is never given either."
+    "dossier": "Its devices and their cursors, its conversations, what it said, which files it has sent, what"
+    " moderators did to it. Of the password only whether there is one. Also of a deleted account.",
+    "account delete": "Password, devices, files, bans and mutes of it go; a name that looks like it is never given"
+    " either."
     " What it said stays in the conversations of the others. A running server ends its connections within seconds.",
     "account role": "In force within seconds.",
     "audit": "That is what moderators, admins and this program did; times are UTC.",
