@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,7 @@ def _run(options: Options, face: FaceName, password: str | None) -> int:
 
     reactor.addSystemEventTrigger("before", "shutdown", app.shut_down)
     reactor.callWhenRunning(start)
+    gc.freeze()  # what is there by now stays; looking through all of it takes longer than a key may
     reactor.run()
     return exits[0] if exits else Exit.FINE
 

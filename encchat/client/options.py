@@ -141,8 +141,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--print-config", action="store_true", help="print the settings in force as a commented file, and leave"
     )
-    made.add_argument("--version", action="version", version=f"encchat {encchat.__version__}")
+    made.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     return made
+
+
+class _Version(argparse.Action):
+    """As argparse's own, which wants to know the version at every start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"encchat {encchat.__version__}")
+        parser.exit()
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
