@@ -577,6 +577,12 @@ MAX_UNWRAP_PASSES: Final = 16
 MAX_UNWRAP_LANES: Final = 16
 """Lanes of the same."""
 
+REST: Final = 4.0
+"""Before a person, how many times as long as committing and showing what was said a client then rests for keys."""
+
+MAX_REST_SECONDS: Final = 0.05
+"""The longest such rest: what is said comes later by no more than nobody notices."""
+
 SYNC_AGAIN_SECONDS: Final = 10.0
 """After a refused `sync` or `conversations`, how long until the client asks again."""
 
@@ -683,7 +689,7 @@ MAX_EMOJI_OFFERED: Final = 40
 """Emoji offered for the beginning of a name."""
 
 MAX_PASTE: Final = 4 * MAX_BODY
-"""Characters of a paste, or of a text from an editor: four times what can be sent at once, so that it can be cut down."""
+"""Characters of a paste, or of a text from an editor: four times what can be sent at once, to be cut down."""
 
 MAX_VIEWS: Final = 1_000
 """Conversations the tty face counts unread messages of: more than anybody reads."""

@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from encchat import wire
+from encchat.client.breather import Breather
 from encchat.client.connection import ClientConnection, Server, open_connection
 from encchat.client.core import ClientCore, Ending, Question
 from encchat.client.events import ScreenEvent
@@ -99,12 +100,14 @@ class Runner:
     _keeper: Keeper = field(init=False)
     _store: Store | None = field(init=False, default=None)
     _broken: StoreError | None = field(init=False, default=None)
+    _breather: Breather = field(init=False)
     _sync_timer: Any = field(init=False, default=None)
     _work_timer: Any = field(init=False, default=None)
     _look_timer: Any = field(init=False, default=None)
     _keys_timer: Any = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
+        self._breather = Breather(self._reactor, self.pump)
         self._keeper = Keeper(self._home, self._keyring, self._unlock, self._core.notice)
         self._core.workshop.aside = self._aside
 
@@ -128,6 +131,13 @@ class Runner:
             self._front.answer(question)
         self._front.changed()
         self._watch_the_end()
+
+    def _heard(self) -> None:
+        """The server has said something; a person's keys come between that and the next."""
+        if self._core.interactive:
+            self._breather.due()
+        else:
+            self.pump()
 
     def _carry(self) -> None:
         lines = self._core.lines_to_send() if self._connection is not None else []
@@ -207,6 +217,7 @@ class Runner:
             self._tidy_up()
 
     def _tidy_up(self) -> None:
+        self._breather.stop()
         for timer in (self._quit_timer, self._sync_timer, self._work_timer, self._look_timer, self._keys_timer):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -236,7 +247,7 @@ class Runner:
         self._who = evolve(self._who, known_device=known is not None)
 
     async def _connect_and_log_in(self) -> None:
-        self._connection = await open_connection(self._reactor, self._server, self._key, self._core, self.pump)
+        self._connection = await open_connection(self._reactor, self._server, self._key, self._core, self._heard)
         shown = self._pin_shown(self._connection)
         self.pump()
         try:

@@ -206,10 +206,11 @@ class TtyFace:
             await self._to_print.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._to_print.clear()
+            if not self._views.waiting:
+                self._line.app.invalidate()  # the bar alone
             while self._views.waiting:
                 await self._print_some()
                 await asyncio.sleep(0)  # a key comes between two of them
-            self._line.app.invalidate()
             self._alarm()
 
     async def _print_some(self) -> None:
@@ -259,7 +260,7 @@ class TtyFace:
                 )
             except OSError as error:
                 text = f"no notification: {command[0]}: {error.strerror}; /set notify names another command"
-                self._views.take(events.Error(code=UsageError.code, text=text))
+                self.show(events.Error(code=UsageError.code, text=text))
 
     async def _prompt_on(self) -> None:
         with _on_hangup(self._hang_up), _unseen(sys.stdin.fileno()) as echo:
