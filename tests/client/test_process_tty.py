@@ -92,7 +92,7 @@ class TwoTerminals(TestCase):
         alice.until_shows("connected")
         alice.send("kept" + ENTER + "/quit" + ENTER)
         alice.until_ended()
-        for password, shows in (("wrong" + ENTER + PASSWORD, "alice: kept"), ("", "nothing of lobby is kept here")):
+        for password, shows in (("wrong" + ENTER + PASSWORD, "alice: kept"), ("", "stay locked without the password")):
             alice = self.sit_down(server.address, home=home)
             alice.until_shows("for the messages kept here")
             alice.send(password + ENTER)
