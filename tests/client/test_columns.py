@@ -71,6 +71,10 @@ class Width(SynchronousTestCase):
 class Graphemes(SynchronousTestCase):
     """`graphemes`."""
 
+    def test_what_a_joiner_joins_stays_together(self) -> None:
+        """Also where Unicode's rules would part it: a joiner alone at the end of a row would be invisible."""
+        self.assertEqual(list(graphemes("a\U0001f1e9\u200d\U0001f1eab")), ["a", "\U0001f1e9\u200d\U0001f1ea", "b"])
+
     @given(hostile)
     def test_nothing_is_lost_and_no_joiner_is_left_alone(self, text: str) -> None:
         """All of a text in order; a piece neither begins with a joiner nor ends with one."""

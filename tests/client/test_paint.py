@@ -120,6 +120,18 @@ class Messages(SynchronousTestCase):
             ],
         )
 
+    def test_no_indent_leaves_no_room(self) -> None:
+        """On a narrow terminal a point that is far in goes on further left."""
+        for text in ("        1000) ", "> > > > ", f"```\n{' ' * 20}"):
+            for width in range(8, 40):
+                rows = painted(said(text + "x " * 40), width)
+                self.assertTrue(all(len(row) <= width for row in rows), rows)
+                self.assertEqual("".join(rows).count("x"), 40)
+
+    def test_signs_of_keycaps_stay_whole(self) -> None:
+        """What follows the star would be invisible alone."""
+        self.assertEqual(painted(said("*a*\ufe0f\u20e3")), ["12:34 alice: *a*\ufe0f\u20e3"])
+
     def test_code_goes_on_as_far_in_as_it_began(self) -> None:
         """The space before a line is kept in all its rows."""
         self.assertEqual(

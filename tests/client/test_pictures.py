@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.client.preferences import Images
-from encchat.client.terminal.pictures import CELL, capability, preview
+from encchat.client.terminal.pictures import CELL, capability, preview, webp_pixels
 from encchat.limits import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
 
 try:
@@ -174,6 +174,13 @@ class Preview(SynchronousTestCase):
         )
         for bomb in bombs:
             self.assertIsNone(preview(bomb, "kitty", 4, 2))
+
+    def test_the_size_of_a_webp_is_known_without_its_decoder(self) -> None:
+        """Which takes the memory as soon as it sees the file; simple, lossless and extended ones, no others."""
+        for more in ({}, {"lossless": True}, {"exif": b"Exif\0\0"}, {"lossless": True, "icc_profile": CANARY}):
+            self.assertEqual(webp_pixels(picture("WEBP", (301, 47), **more)), 301 * 47, more)
+        for content in (picture("PNG"), b"RIFF", b"RIFF____WEBPVP8X", b""):
+            self.assertEqual(webp_pixels(content), 0)
 
     def test_other_forms_are_not_decoded(self) -> None:
         """Fewer decoders, fewer mistakes in them."""

@@ -101,7 +101,7 @@ def _small(content: bytes, width: int, height: int) -> Any:
     from PIL import GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
     _ = GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # imported by name, `open` loads them all
-    if _webp_pixels(content) > MAX_PICTURE_PIXELS:  # its decoder takes the memory as soon as the file is opened
+    if webp_pixels(content) > MAX_PICTURE_PIXELS:  # its decoder takes the memory as soon as the file is opened
         return None
     with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
         if not 0 < opened.width * opened.height <= MAX_PICTURE_PIXELS:
@@ -118,7 +118,7 @@ def _small(content: bytes, width: int, height: int) -> Any:
     return Image.frombytes("RGBA", picture.size, picture.tobytes())
 
 
-def _webp_pixels(content: bytes) -> int:
+def webp_pixels(content: bytes) -> int:
     """How large a WebP is (RFC 9649, section 2.5 to 2.7); 0 for what is none."""
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or len(content) < 30:
         return 0
