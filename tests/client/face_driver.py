@@ -6,9 +6,11 @@ stays when the input ends.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 
 from encchat.client import events
@@ -41,6 +43,15 @@ def message(text: str, sender: str = "alice", seq: int = 1) -> events.Message:
     )
 
 
+_WRITE = "import sys; print(sys.argv[1:], file=open('notified', 'w'))"
+PREFERENCES = {
+    "kitty": Preferences(images="kitty"),
+    "notify": Preferences(notify=shlex.join([sys.executable, "-c", _WRITE]), notify_text=True),
+    "bad-notify": Preferences(notify="/nowhere/notify", bell="never"),
+}
+"""What the person has chosen, by mode."""
+
+
 class Words(NoSource):
     """Completes with `WORDS`."""
 
@@ -55,8 +66,7 @@ class Driver:
         self.reactor, self.face, self.mode = reactor, face, mode
 
     def begin(self) -> None:
-        preferences = Preferences(images="kitty" if self.mode == "kitty" else "never")
-        self.face.attach(Words(preferences=preferences))
+        self.face.attach(Words(preferences=PREFERENCES.get(self.mode, Preferences(images="never"))))
         self.face.set_status(Status("lobby", "FREE", "connected"))
         if self.mode == "password":
             self.ask(self.face.ask_secret("Password: ")).addCallback(lambda _: self.face.start(self.typed, self.ended))
@@ -108,6 +118,11 @@ class Driver:
     def do_chat(self, rest: str) -> None:
         """A command that is answered only after a while."""
         self.reactor.callLater(0.5, self.do_go, rest)
+
+    def do_direct(self, rest: str) -> None:
+        """Bob says something to this person alone."""
+        said = msgspec.structs.replace(message(rest, sender="bob"), conversation="@bob", kind="direct")
+        self.face.show(msgspec.structs.replace(said, encryption="olm", signed="valid", trust="verified"))
 
     def do_picture(self, rest: str) -> None:
         """A file has come, a picture perhaps."""

@@ -17,7 +17,8 @@ class OnATerminal(SynchronousTestCase):
     """The driver on a terminal; `terminal` is ready for a line."""
 
     def start(self, columns: int = 80, rows: int = 24, mode: str = "") -> Terminal:
-        terminal = Terminal(directory(self), DRIVER, "auto", mode, columns=columns, rows=rows)
+        self.home = directory(self)
+        terminal = Terminal(self.home, DRIVER, "auto", mode, columns=columns, rows=rows)
         self.addCleanup(terminal.close)
         terminal.until_shows("Password:" if mode == "password" else TOOLBAR)
         return terminal
@@ -173,6 +174,30 @@ class Typing(OnATerminal):
         terminal = self.start()
         terminal.send("/print stray" + ENTER + "draft")
         terminal.until(lambda lines: "stray" in lines and lines[-2:-1] == ["lobby> draft"])
+
+
+class Alarms(OnATerminal):
+    """What is for this person in particular."""
+
+    def test_the_bell_rings_and_a_command_is_run(self) -> None:
+        """For a direct message; the command gets a title and a text, and its output does not reach the terminal."""
+        terminal = self.start(mode="notify")
+        self.assertNotIn(b"\x07", terminal.raw)
+        notified = self.home / "notified"
+        terminal.send("/direct psst; touch x" + ENTER)
+        terminal.until_shows("12:00 [@bob] bob: psst; touch x")
+        terminal.until(lambda _: notified.exists() and notified.read_text().endswith("]\n"))
+        self.assertIn(b"\x07", terminal.raw)
+        self.assertEqual(notified.read_text(), "['encchat: bob sends you a message', 'psst; touch x']\n")
+        self.assertFalse((self.home / "x").exists())
+
+    def test_a_command_that_cannot_be_run(self) -> None:
+        """The person is told how to name another; a bell that is not wanted does not ring."""
+        terminal = self.start(mode="bad-notify")
+        terminal.send("/direct psst" + ENTER)
+        lines = terminal.until_shows("! no notification: /nowhere/notify: No such file or directory; /set notify")
+        self.assertIn(" lobby   FREE   connected   2:@bob 1", lines)
+        self.assertNotIn(b"\x07", terminal.raw)
 
 
 class Pictures(OnATerminal):

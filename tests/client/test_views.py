@@ -159,6 +159,12 @@ class CurrentView(SynchronousTestCase):
         items += screen.hear(said("live", seq=3)) + screen.hear(said("c", seq=4, missed=True))
         self.assertEqual(texts(items), ["day", "new", "a", "b", "live", "new", "c"])
 
+    def test_own_words_are_not_new(self) -> None:
+        """Neither those of another device, nor what the server gives again."""
+        screen = Screen()
+        screen.go("lobby")
+        self.assertEqual(texts(screen.hear(said("mine", sender="alice", missed=True))), ["day", "mine"])
+
 
 class OtherViews(SynchronousTestCase):
     """The conversations that are not on the screen."""

@@ -172,8 +172,8 @@ class Views:
     # ----------------------------------------------------------------------------------------------
     def _hear(self, message: events.Said) -> None:
         if self._is_here(message.conversation):
-            self._say(message, new=message.missed)
-        elif folded(message.sender) == folded(self._user()):
+            self._say(message, new=message.missed and not self._is_own(message))
+        elif self._is_own(message):
             self._view(message.conversation).read()  # said at another device of this account, where all was to be seen
         else:
             self._count(message)
@@ -209,6 +209,9 @@ class Views:
     def _matters(self, event: events.Room) -> bool:
         me = folded(self._user())
         return self._is_here(event.room) or me in (folded(event.user), folded(event.by))
+
+    def _is_own(self, message: events.Said) -> bool:
+        return folded(message.sender) == folded(self._user())
 
     def _is_here(self, conversation: str) -> bool:
         return bool(self.current) and folded(conversation) == folded(self.current)
