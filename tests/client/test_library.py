@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from encchat import errors, wire
 from encchat.client import Client, File, Home, Message
-from encchat.client.events import Notice
+from encchat.client.events import Error, Notice, Sent
 from encchat.client.library import Events
 from encchat.limits import MAX_UNREAD_EVENTS
 from tests.processes import ServerProcess, directory, start_server
@@ -125,6 +125,21 @@ class Bots(TestCase):
         waits = ensureDeferred(client.send_file("@alice", place / "garden.png"))
         await client.close()
         await self.assertFailure(waits, errors.NotConnectedError)
+
+    async def test_a_bot_types_what_people_type(self) -> None:
+        """What comes of it comes as events, refusals too; one that has left types no more."""
+        server = await start_server(self, "--registration", "open")
+        async with self.client(server, "alice") as alice:
+            heard = alice.events()
+            alice.do("/all hello")
+            alice.do("/nonsense")
+            kinds = []
+            while len(kinds) < 2:
+                event = await anext(heard)
+                if isinstance(event, Error | Sent):
+                    kinds.append(type(event))
+            self.assertEqual(set(kinds), {Error, Sent})
+        self.assertRaises(errors.NotConnectedError, alice.do, "/all hello")
 
     async def test_refusals_are_raised_as_their_class(self) -> None:
         """Of a message, of a request, of a login."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ from unittest import SkipTest
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from encchat.client.demo import open_place
 from encchat.client.demo.bots import perform
 from encchat.client.demo.script import ADA, BOB, ROOM
+from encchat.errors import CannotConnectError
 from tests.client.terminal import CLIENT, LIMIT, Terminal
 from tests.processes import CLIENT_CODE, JsonProcess, directory, spawn, start_client, start_server
 
@@ -122,6 +125,21 @@ class OnATerminal(Traces):
         os.kill(keeper, signal.SIGKILL)
         terminal.until_shows("reconnecting")
         self.assertEqual(self.processes(), [terminal.child.pid])
+
+
+class NoDemo(SynchronousTestCase):
+    """`encchat.client.demo.open_place` where nothing can be started."""
+
+    def test_why_it_cannot_be_started_is_said(self) -> None:
+        """In the keeper's words, or that it has none; nobody waits for long."""
+        for code, reason in (
+            ('print(\'{"failed": "the disk is full"}\')', "the disk is full"),
+            ("print('what?')", "its keeper ended"),
+            ("pass", "its keeper ended"),
+        ):
+            with self.assertRaises(CannotConnectError) as refused, open_place((sys.executable, "-c", code)):
+                self.fail("there is none")
+            self.assertIn(reason, refused.exception.text)
 
 
 class OffATerminal(Traces):

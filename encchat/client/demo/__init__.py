@@ -13,7 +13,7 @@ import secrets
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,8 @@ from encchat.links import parse_link
 
 GUEST: Final = "guest"
 """Who the newcomer is, unless ``--user`` says another name."""
+KEEPER: Final = (sys.executable, "-P", "-m", "encchat.client.demo.keeper")
+"""``-P``: what lies about in the present folder is not taken for a module."""
 
 
 @frozen
@@ -59,10 +61,10 @@ def new_password() -> str:
 
 
 @contextmanager
-def open_place() -> Iterator[Place]:
-    """Start a demo, end it afterwards; raise `CannotConnectError` where it does not start."""
-    keeper = subprocess.Popen(
-        [sys.executable, "-P", "-m", "encchat.client.demo.keeper"],
+def open_place(command: Sequence[str] = KEEPER) -> Iterator[Place]:
+    """Start a demo by its keeper, end it afterwards; raise `CannotConnectError` where it does not start."""
+    keeper = subprocess.Popen(  # noqa: S603 - this Python, our own code
+        command,
         env=environment(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -81,7 +81,7 @@ def main() -> None:
         with _directory(leaving) as place, ExitStack() as children:
             _say(_start(place, children, leaving))
             threading.Event().wait()
-    except StartError as error:
+    except (StartError, OSError) as error:
         _say({"failed": str(error)})
 
 
