@@ -412,6 +412,7 @@ class Cuts(FilesTestCase):
             await bob.arrive()
             done = await self.over(bob)
             self.assertEqual(CONTENT, Path(done.path).read_bytes())
+            self.assertLessEqual(len(self.asked(bob)), 2 * PIECES + FILE_WINDOW)
             bob.leave()
             Path(done.path).unlink()
 
