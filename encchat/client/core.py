@@ -341,9 +341,10 @@ class ClientCore:
 
     def _off_the_record(self, line: str) -> bool:
         """Whether ``line`` is typed in a room off the record, or names one; in doubt it is."""
-        rooms = [word for word in (self.conversation, *line.split()) if word.startswith("#")]
+        words = (self.conversation, *line.split())
+        rooms = [word for word in words if word.startswith("#")]
         unknown = self.conversation in rooms and self.rooms.known(self.conversation) is None
-        return unknown or any(map(self.rooms.is_ephemeral, rooms))
+        return unknown or "--ephemeral" in words or any(map(self.rooms.is_ephemeral, rooms))
 
     def _settled(self, conversation: str) -> None:
         self._world.meet(conversation)

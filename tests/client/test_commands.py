@@ -14,7 +14,7 @@ from encchat.client.core import Ending
 from encchat.client.store import MemoryStore
 from encchat.errors import UsageError
 from encchat.limits import DEFAULT_PAST, MAX_PAST, MAX_REASON
-from tests.client.table import ROLL, ready
+from tests.client.table import ROLL, private, ready
 from tests.client.test_rooms import state
 
 HISTORIES = ("", "5", "lobby", "@carol 3", f"lobby {MAX_PAST - 1}", f"lobby {MAX_PAST}")
@@ -64,6 +64,25 @@ class Requests(SynchronousTestCase):
             sent = table.take("send")
             self.assertEqual(("@bob", "megolm"), (sent["conversation"], sent["scheme"]))
             self.assertNotIn("canary", sent["body"])
+
+    def test_a_text_may_have_several_lines(self) -> None:
+        """They go out as one message, whatever the second begins with, and with a line break behind a word too."""
+        for line, text in {
+            "one\n/two": "one\n/two",
+            "//one\n/two": "/one\n/two",
+            "/all one\n  two": "one\n  two",
+            "/all\none": "one",
+        }.items():
+            table = ready()
+            table.type(line)
+            self.assertEqual([request["body"] for request in table.sent], [text])
+        table = private()
+        table.type("/msg bob one\ntwo", "/msg bob\none")
+        self.assertEqual(table.on_their_way(), [("@bob", "one\ntwo"), ("@bob", "one")])
+
+    def test_an_editor_needs_the_terminal(self) -> None:
+        """Elsewhere the command says so, and its text is not sent."""
+        self.assertIn("/edit: an editor needs the terminal: encchat-client --face tty", error("/edit a draft"))
 
     def test_missing_and_superfluous_arguments_are_named(self) -> None:
         """The text says what is wrong and how it is right."""
