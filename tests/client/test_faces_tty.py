@@ -195,8 +195,8 @@ class Alarms(OnATerminal):
         """The person is told how to name another; a bell that is not wanted does not ring."""
         terminal = self.start(mode="bad-notify")
         terminal.send("/direct psst" + ENTER)
-        lines = terminal.until_shows("! no notification: /nowhere/notify: No such file or directory; /set notify")
-        self.assertIn(" lobby   FREE   connected   2:@bob 1", lines)
+        terminal.until_shows("! no notification: /nowhere/notify: No such file or directory; /set notify")
+        terminal.until(lambda lines: lines[-1] == " lobby   FREE   connected   2:@bob 1")
         self.assertNotIn(b"\x07", terminal.raw)
 
 

@@ -197,8 +197,11 @@ class TtyFace:
     def _broke(self, failure: Failure) -> None:
         """Without its tasks the face is of no use; an `OSError` means that the terminal itself is gone."""
         error = failure.value
-        if not (isinstance(error, BaseExceptionGroup) and error.split(OSError)[1] is None):
-            _log.failure("the tty face broke", failure)
+        for one in error.exceptions if isinstance(error, BaseExceptionGroup) else (error,):
+            if not isinstance(one, OSError):
+                _log.failure("the tty face broke", Failure(one))
+        if self._on_line is None:  # nobody takes a /quit yet
+            self._reactor.callLater(0, self._reactor.stop)
         self._hang_up()
 
     async def _print_on(self) -> None:
@@ -278,6 +281,7 @@ class TtyFace:
             self._questions.popleft().answer.cancel()
 
     async def _read_line(self) -> None:
+        self._print_all()
         try:
             text = await self._prompt(self._line, self._draft)
         except Interrupted:
