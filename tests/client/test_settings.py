@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from encchat import client
 from encchat.client.preferences import OPTIONS, Option, Preferences
 from encchat.client.settings import Settings, commented, settings_path
 from encchat.errors import ConfigurationError, UsageError
@@ -311,6 +313,13 @@ class Explaining(SynchronousTestCase):
         self.assertEqual(tomllib.loads(text), attrs.asdict(Preferences(keys="vi", backlog=3)))
         for option in OPTIONS.values():
             self.assertIn(option.help[1:30], " ".join(text.replace("\n# ", " ").split()))
+
+    def test_no_option_is_without_effect(self) -> None:
+        """The client asks for each of them somewhere."""
+        sources = [path.read_text() for path in Path(client.__file__).parent.rglob("*.py")]
+        for name in OPTIONS:
+            asked = re.compile(rf"\b(?:now|preferences(?:\(\))?)\.{name}\b")
+            self.assertTrue(any(map(asked.search, sources)), name)
 
     def test_every_default_is_right(self) -> None:
         """And every value that completion suggests."""
