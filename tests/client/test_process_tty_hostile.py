@@ -114,9 +114,9 @@ class HostilePeers(Seated):
         for keys in ("/ev" + TAB, CTRL_U + "/go " + TAB + TAB, CTRL_U + "/accept " + TAB, CTRL_U):
             ann.send(keys)
             ann.until_quiet()
-        mallory.type(f"/admin {PASSWORD}")
-        mallory.type(f"/announce {HOSTILE}")
-        mallory.type(f"/kick ann {HOSTILE[:MAX_REASON]}")
+        mallory.do(f"/admin {PASSWORD}")
+        mallory.do(f"/announce {HOSTILE}")
+        mallory.do(f"/kick ann {HOSTILE[:MAX_REASON]}")
         await deferToThread(ann.until_ended)
         self.assertEqual(traces(ann.raw), [])
         self.assertGreater(ann.raw.count(SPELLED.encode()), 12)
@@ -124,7 +124,7 @@ class HostilePeers(Seated):
 
     async def speak(self, mallory: Client, ann: Terminal) -> None:
         """Wherever one can: what is on the screen is spelled out."""
-        mallory.type("/chat #garden ann")
+        mallory.do("/chat #garden ann")
         await deferToThread(ann.until_shows, "invites")
         ann.send("/join #garden" + ENTER)
         await deferToThread(ann.until_shows, "#garden>")
