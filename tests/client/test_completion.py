@@ -68,6 +68,7 @@ class Completing(SynchronousTestCase):
         self.assertEqual(self.words("/moderator #garden Bob o"), ["on", "off"])
         self.assertEqual(self.words("/moderator Bob o"), ["on", "off"])
         self.assertEqual(self.words("/verify Bob "), ["stop"])
+        self.assertEqual(self.words("/devices r"), ["revoke"])
         self.assertEqual(self.words("/verify Bob stop "), [])
         for typed in ("/status #", "/verify #g", "/expel Bob #g"):
             self.assertEqual(self.words(typed), [], typed)
@@ -141,6 +142,8 @@ class Paths(SynchronousTestCase):
         """Then where it goes to."""
         self.assertEqual(self.words("/save "), ["01ABC"])
         self.assertEqual(self.words("/save 01ABC my nos"), ["nose.png"])
+        self.assertEqual(self.words("/save my nos"), ["nose.png"])
+        self.assertEqual(self.words("/save no"), ["notes.txt"])
 
     def test_a_flag_has_no_place_among_the_arguments(self) -> None:
         """With its value it is passed over."""

@@ -63,7 +63,7 @@ class Known:
             case "partner" | "room" if typed.startswith("#") or command.completes == "room":
                 return [Suggestion(name) for name in self.rooms]
             case "user" | "users" | "partner":
-                return [] if typed.startswith("#") else [Suggestion(name) for name in self.users]
+                return [] if typed.startswith("#") else [Suggestion(word) for word in (*self.users, *command.words)]
             case "conversation":
                 return self.conversations(typed[:1] if typed[:1] in ("#", "@") else "")
             case "command":
@@ -130,14 +130,22 @@ def _argument(command: Command, done: list[str], typed: str, known: Known) -> li
     """What the argument may be that follows those that are ``done``; ``typed`` is all of them."""
     last = typed.rpartition(" ")[2]
     kinds = (command.completes, *command.then)
-    if "file" in kinds and len(done) >= (place := kinds.index("file")):
+    if "file" in kinds and len(done) >= (place := _place_of_path(command, done, known)):
         return _paths(_from_word(typed, place), last, known)
     if not done or command.completes == "users":
-        return _fitting(known.first(command, last), last)
+        rows = _fitting(known.first(command, last), last)
+        return _paths(typed, last, known) if not rows and kinds == ("offer", "file") else rows
     if command.completes == "setting":
         return _fitting(_values(done), last)
     words = command.then[len(done) - 1] if len(done) <= len(command.then) else ()
     return _fitting(map(Suggestion, words), last)
+
+
+def _place_of_path(command: Command, done: list[str], known: Known) -> int:
+    """Behind how many words a path begins; a file that was sent may be left out."""
+    if command.completes == "offer" and done and done[0] not in dict(known.offers()):
+        return 0
+    return (command.completes, *command.then).index("file")
 
 
 def _values(done: list[str]) -> Iterable[Suggestion]:

@@ -116,7 +116,14 @@ TRUST: Final = (
         _POLICIES,
     ),
     Command("fingerprint", "/fingerprint [NAME]", "show NAME's (or your) identity key in short", _fingerprint, "user"),
-    Command("devices", _DEVICES, "list your devices, NAME's with their keys, or end one of yours", _devices, "user"),
+    Command(
+        "devices",
+        _DEVICES,
+        "list your devices, NAME's with their keys, or end one of yours",
+        _devices,
+        "user",
+        ("revoke",),
+    ),
     Command(
         "approve", "/approve CODE", "give your identity key to your other device that shows CODE", _approve, secret=True
     ),
