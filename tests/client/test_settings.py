@@ -318,7 +318,7 @@ class Explaining(SynchronousTestCase):
         """The client asks for each of them somewhere."""
         sources = [path.read_text() for path in Path(client.__file__).parent.rglob("*.py")]
         for name in OPTIONS:
-            asked = re.compile(rf"\b(?:now|preferences(?:\(\))?)\.{name}\b")
+            asked = re.compile(rf"(?:\bnow|preferences(?:\(\))?)\.{name}\b")
             self.assertTrue(any(map(asked.search, sources)), name)
 
     def test_every_default_is_right(self) -> None:
