@@ -40,11 +40,11 @@ _WELCOME: Final = (
 )
 _STEPS: Final = (
     "first steps:",
-    "  hello               what you type goes to everybody in the lobby",
-    "  /msg NAME hello     to one person alone, encrypted from end to end; /go @NAME stays there",
-    "  /users              who is here; /chat #ROOM NAME opens a room for some of you",
-    "  /verify NAME        are these really NAME's keys?",
-    "  /help               everything else; Tab completes, /quit leaves",
+    "  hello            what you type goes to everybody in the lobby",
+    "  /msg NAME hello  to one person alone, encrypted; /go @NAME to stay there",
+    "  /users           who is here; /chat #ROOM NAME opens a room",
+    "  /verify NAME     are these really NAME's keys?",
+    "  /help            everything else; Tab completes, /quit leaves",
 )
 _KEPT: Final = "good, the recovery phrase is written down; /recovery shows it again as long as you have this device"
 _UNCHECKED: Final = (
