@@ -18,6 +18,11 @@ FORGED = "12:34 bob: x"
 LINK = "https://example.org/" + "x" * 60
 
 
+def is_link(word: str) -> bool:
+    """Whether there is a link in it, and nothing like a space."""
+    return "://" in word and all(one.isascii() or one.isalnum() for one in word) and len(word.split()) == 1
+
+
 def rows(text: str, columns_: int, first: str = "", rest: str = "  ") -> list[str]:
     """``text`` wrapped, as plain strings."""
     return ["".join(text for _, text in row) for row in wrapped([("", text)], columns_, [("", first)], [("", rest)])]
@@ -114,6 +119,11 @@ class Wrapped(SynchronousTestCase):
         self.assertEqual(rows(f"see {LINK}, and more", 40), ["see", f"  {LINK},", "  and more"])
         self.assertEqual(rows(f"look: {LINK}", 84), ["look:", f"  {LINK}"])
         self.assertEqual(rows(LINK, 40, "al: "), [f"al: {LINK}"])
+        self.assertEqual(
+        russian = "https://\u0434\u043e\u043c.ru/" + "\u044f" * 40
+        self.assertEqual(rows(russian, 40), [russian])
+            ["https://\u0434\u043e\u043c.ru/" + "\u044f" * 40],
+        )
 
     def test_only_what_has_no_spaces_of_any_kind_passes_for_a_link(self) -> None:
         """What the terminal breaks goes on at the left edge, where it must not look like an event."""
@@ -141,7 +151,7 @@ class Wrapped(SynchronousTestCase):
         self.assertEqual(re.sub(" ", "", "".join(got)), re.sub(" ", "", text))
         for row in got:
             word = row.rpartition(" ")[2]
-            self.assertTrue(columns(row) <= size + indent or ("://" in word and word.isascii()), got)
+            self.assertTrue(columns(row) <= size + indent or is_link(word), got)
 
     def test_the_time_it_takes_grows_with_the_text_only(self) -> None:
         """A message of the largest size, in the narrowest rows: one word, nothing but spaces, short words, Chinese."""

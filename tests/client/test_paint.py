@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 from datetime import UTC, date
 from typing import Any
 
@@ -20,6 +22,7 @@ from encchat.client.terminal.columns import Row, columns
 from encchat.client.terminal.paint import Painter, write
 from encchat.client.terminal.themes import theme
 from tests.client.screen_events import FORGED, event_classes, hostile, of_type, one_of_each
+from tests.client.test_columns import is_link
 from tests.client.test_render import said, sealed, unreadable
 from tests.client.test_text import offences
 
@@ -174,6 +177,23 @@ class Messages(SynchronousTestCase):
         self.assertEqual(painted(events.Found(text="x", messages=[])), ["* no message kept here has x"])
 
 
+class Late(SynchronousTestCase):
+    """What few need is not imported before it is needed."""
+
+    def test_neither_pygments_nor_pillow_delay_the_prompt(self) -> None:
+        """They come with the first code, and the first picture."""
+        code = """
+import sys
+from encchat.client.preferences import Preferences
+from encchat.client.terminal.paint import Painter
+from encchat.client.terminal.pictures import capability
+painter = Painter(Preferences())
+print(sorted({"pygments.lexers", "PIL"} & set(sys.modules)))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout, "[]\n")
+
+
 class Others(SynchronousTestCase):
     """What is no message."""
 
@@ -283,7 +303,7 @@ class HostileText(SynchronousTestCase):
             if columns(row) > width:
                 self.assertRegex(row, "://")
                 before, _, link = row.rstrip(" ").rpartition(" ")
-                self.assertTrue(link.isascii() and columns(before) < width, row)
+                self.assertTrue(is_link(link) and columns(before) < width, row)
 
     @given(
         st.text(st.sampled_from("ab \u6f22\u05d0e\u0301\u2764\ufe0f\U0001f468\u200d\U0001f469*`>\n"), max_size=200),

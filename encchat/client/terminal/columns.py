@@ -3,8 +3,8 @@
 Terminals differ in what they make of emoji sequences: some draw a family in two columns, others its members side by
 side. `columns` counts the most any of them takes, because a row that is too long goes on at the left edge, where only
 events begin; `width` is what a terminal of today takes and serves for tables. Text is broken at spaces and between
-wide characters, where it must be between graphemes, and never within a link in ASCII: such a word goes out whole and
-the terminal breaks it, so that it can still be clicked.
+wide characters, where it must be between graphemes, and never within a link: such a word goes out whole and the
+terminal breaks it, so that it can still be clicked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NARROWEST: Final = 8
 _JOINER: Final = "\u200d"
 _PICTOGRAPHS: Final = ("\U0001f300", "\U0001faff")
 _WORD: Final = re.compile("[^ ]+")
-_LINK: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}://[!-~]")
+_LINK: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}://.")
 
 
 def width(text: str) -> int:
@@ -168,8 +168,8 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def _is_link(word: str) -> bool:
-    """Whether a terminal may be let break ``word``: it has no space, with which every event's row goes on."""
-    return word.isascii() and _LINK.search(word) is not None
+    """Whether a terminal may be let break ``word``: there is nothing like a space, which all rows of events have."""
+    return _LINK.search(word) is not None and all(one.isascii() or one.isalnum() for one in word)
 
 
 def _cut(pieces: Row, spans: Iterable[tuple[int, int]]) -> Iterator[Row]:
