@@ -119,11 +119,8 @@ class Wrapped(SynchronousTestCase):
         self.assertEqual(rows(f"see {LINK}, and more", 40), ["see", f"  {LINK},", "  and more"])
         self.assertEqual(rows(f"look: {LINK}", 84), ["look:", f"  {LINK}"])
         self.assertEqual(rows(LINK, 40, "al: "), [f"al: {LINK}"])
-        self.assertEqual(
         russian = "https://\u0434\u043e\u043c.ru/" + "\u044f" * 40
         self.assertEqual(rows(russian, 40), [russian])
-            ["https://\u0434\u043e\u043c.ru/" + "\u044f" * 40],
-        )
 
     def test_only_what_has_no_spaces_of_any_kind_passes_for_a_link(self) -> None:
         """What the terminal breaks goes on at the left edge, where it must not look like an event."""
