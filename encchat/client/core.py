@@ -337,7 +337,7 @@ class ClientCore:
     def _remember(self, line: str) -> None:
         """Remember what a person has typed, unless it is secret, or off the record."""
         if self.interactive and self.settings.now.history and not (is_secret(line) or self._off_the_record(line)):
-            self._typed_lines.add(line)
+            self._guarded(partial(self._typed_lines.add, line))
 
     def _off_the_record(self, line: str) -> bool:
         """Whether ``line`` is typed in a room off the record, or names one; in doubt it is."""

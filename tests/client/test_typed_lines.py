@@ -6,6 +6,7 @@ import os
 import sqlite3
 from typing import Any
 
+from attrs import define
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.client.commands import COMMANDS, is_secret
@@ -16,6 +17,7 @@ from encchat.client.store.keyring import NoKeyring
 from encchat.client.store.sealing import Cost
 from encchat.client.store.vault import Vault
 from encchat.client.terminal.history import KIND, TypedLines
+from encchat.errors import StoreError
 from encchat.limits import MAX_HISTORY, MAX_HISTORY_LINE
 from tests.client.table import Table, ready
 from tests.client.test_rooms import state
@@ -204,3 +206,24 @@ class OfTheClient(SynchronousTestCase):
         table.core.go("#gone")
         table.type("canary")
         self.assertEqual(reopened(store), [])
+
+    def test_a_store_that_breaks_ends_the_client_and_not_the_line(self) -> None:
+        """As with all that is read of it: at the next commit."""
+        broken = Broken(durable=True)
+        table = ready(interactive=True, store=broken)
+        broken.breaks = True
+        table.core.typed("hello")
+        self.assertRaises(StoreError, table.core.events_to_show)
+
+
+@define
+class Broken(MemoryStore):
+    """A store whose typed lines cannot be read, once it ``breaks``."""
+
+    breaks: bool = False
+
+    def states(self, kind: str) -> dict[str, bytes]:
+        """Nothing of them."""
+        if self.breaks and kind == KIND:
+            raise StoreError("the message store is damaged")
+        return super().states(kind)

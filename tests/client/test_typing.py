@@ -147,8 +147,20 @@ class Lines(AtTheDesk):
                 desk.session.app.invalidate()
                 return str(desk.session.app.editing_mode).endswith("EMACS")
 
+            def soon() -> bool:
+                return desk.session.app.timeoutlen is not None and desk.session.app.timeoutlen < 0.1
+
             line = desk.line(
-                "hello world", vi, ESCAPE, self.in_navigation(desk), "0dwd", lambda: True, "$", emacs, "ab" + ENTER
+                "hello world",
+                vi,
+                ESCAPE,
+                soon,
+                self.in_navigation(desk),
+                "0d",
+                lambda: not soon(),
+                "$",
+                emacs,
+                "ab" + ENTER,
             )
             self.assertEqual(await line, "ab")
 
