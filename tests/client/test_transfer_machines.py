@@ -313,7 +313,37 @@ def store() -> MemoryStore:
 
 
 class Limits(SynchronousTestCase):
-    """How many files are on their way."""
+    """How many files are on their way, and pieces of one."""
+
+    def test_what_was_asked_before_a_pause_does_not_count_after_it(self) -> None:
+        """Or more and more pieces would be under way."""
+        world = World()
+        world.transfers.send("@bob", Found(HOME, "x.png", len(CONTENT)), "")
+        world.connect()
+        self.works(world)
+        world.answer(0, right)
+        self.works(world)
+        world.answer(0, PASSING[0])
+        old = len(world.asked)
+        self.assertEqual(FILE_WINDOW - 1, old)
+        world.retry()
+        world.answer(old, right)
+        self.works(world)
+        for _ in range(old):
+            world.answer(0, right)
+            self.works(world)
+            self.assertEqual(
+                FILE_WINDOW, len([kind for kind, _, _ in world.asked[-FILE_WINDOW:] if kind is wire.PutChunk])
+            )
+            self.assertLessEqual(len(world.asked), FILE_WINDOW + old)
+            old -= 1
+        world.settle()
+        self.assertEqual("done", world.shown[-1].state)
+
+    @staticmethod
+    def works(world: World) -> None:
+        for _ in range(2 * PIECES):
+            world.work()
 
     def test_files_on_their_way_have_a_limit(self) -> None:
         """Who asks for more is told to wait."""

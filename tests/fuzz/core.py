@@ -34,7 +34,8 @@ _TYPED: Final = (
     "/nonsense \ud800", "/audit", "/frob 1 2", "/chat bob", "/chat #room bob --scheme server-key", "/join #room",
     "/rooms", "/who #room", "/topic new", "/expel bob", "/leave", "/decline #room", "/invite eve", "/answer",
     "/refuse bob", "/calls ask", "/verify bob", "/verified bob", "/trust bob", "/policy always", "/fingerprint bob",
-    "/devices bob", "/approve DEVICE", "/recovery", "/sign rsa", "/why", "/go #room",
+    "/devices bob", "/approve DEVICE", "/recovery", "/sign rsa", "/why", "/go #room", "/send @bob x",
+    "/send #room x", "/send x", "/accept", "/save x", "/files", "/files drop 01ARZ3NDEKTSV4RRFFQ69G5FAV",
 )  # fmt: skip
 _PRESENCES: Final[tuple[wire.Presence, ...]] = ("FREE", "BUSY", "OFFLINE", "AWAY")
 _KINDS: Final[tuple[wire.Kind, ...]] = ("lobby", "direct", "session", "room")
@@ -159,6 +160,8 @@ class Play:
                 ),
                 lambda: wire.Listing(title=text, columns=[text], rows=[[text, text], []]),
                 lambda: wire.AdminGranted(seconds=600.0),
+                lambda: wire.FileState(file=pick(_ULIDS), received=self.choices.number(9)),
+                lambda: wire.Chunk(file=pick(_ULIDS), number=self.choices.number(9), data=bytes(20)),
                 lambda: wire.Notice(text=text),
                 lambda: private.result(self.choices),
                 lambda: private.result(self.choices),
