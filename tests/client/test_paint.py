@@ -101,6 +101,14 @@ class Messages(SynchronousTestCase):
             painted(sealed("x", encryption="server-key", signed="absent"))[0], "12:34 alice [server-key, unsigned]: x"
         )
 
+    def test_who_is_named_sees_it(self) -> None:
+        """The time of a message with one's own name stands out."""
+        by = painter()
+        by.user = "Carol"
+        self.assertEqual(by.rows(said("ask carol!"), 60)[0][0], ("class:mention", "12:34 "))
+        self.assertEqual(by.rows(said("carols"), 60)[0][0], ("class:time", "12:34 "))
+        self.assertEqual(painter().rows(said("ask carol!"), 60)[0][0], ("class:time", "12:34 "))
+
     def test_a_mark_cannot_be_written_by_somebody_else(self) -> None:
         """Marks stand before the colon that ends the head; a text begins behind it."""
         row = painter().rows(sealed("[KEY CHANGED]: x"), 60)[0]
@@ -260,7 +268,7 @@ class Written(SynchronousTestCase):
             for row in painter().rows(event, 60, tagged=True)
         ]
         rows += [*painter().new(60), *painter().day(date(2026, 1, 1), 60), *painter().heading("a", "b", "c", 60)]
-        used = {name.removeprefix("class:") for row in rows for style, _ in row for name in style.split()}
+        used = {"mention"} | {name.removeprefix("class:") for row in rows for style, _ in row for name in style.split()}
         self.assertEqual(
             {name for name in used if name not in known and not name.startswith("person-")}, {"time", "tag"} - known
         )

@@ -244,6 +244,7 @@ class TtyFace:
             self._painter = Painter(preferences)
             self._style = Style.from_dict(self._painter.style())
             self._line.color_depth = self._painter.depth(self._line.app.output)
+        self._painter.user = self._source.user
         return self._painter
 
     def _alarm(self) -> None:

@@ -20,6 +20,7 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import Attrs, Style
 
 from encchat.client import events
+from encchat.client.mentions import is_mention
 from encchat.client.preferences import Preferences
 from encchat.client.render import Paragraph, local_time, marks_text, offer_text, past_title, render, unreadable_text
 from encchat.client.terminal.columns import NARROWEST, Row, clipped_row, columns, wrapped
@@ -49,12 +50,16 @@ _AT_ONCE: Final = 4_096
 
 @define(eq=False)
 class Painter:
-    """Paints as ``preferences`` say; ``zone`` is where the times are told (None: here), ``clock`` tells seconds."""
+    """Paints as ``preferences`` say; ``zone`` is where the times are told (None: here), ``clock`` tells seconds.
+
+    ``user`` is whose terminal it is: the times of messages that name them stand out.
+    """
 
     preferences: Preferences
     _environ: Mapping[str, str] = field(factory=lambda: os.environ)
     _zone: tzinfo | None = None
     _clock: Callable[[], float] = time.monotonic
+    user: str = field(init=False, default="")
     _highlighter: Highlighter = field(init=False)
     _brush: Brush | None = field(init=False, default=None)
 
@@ -113,7 +118,8 @@ class Painter:
         if isinstance(said, events.Undecryptable):
             text = unreadable_text(said, form, self._zone, tagged=tagged)
             return _paragraph(Paragraph(lead or "* ", (text,), f"{lead}  "), width, "class:change")
-        head: Row = [("class:time", f"{lead}{local_time(said.time, form, self._zone)} ")]
+        named = isinstance(said, events.Message) and is_mention(said.text, self.user)
+        head: Row = [("class:mention" if named else "class:time", f"{lead}{local_time(said.time, form, self._zone)} ")]
         if tagged:
             head.append(("class:tag", f"[{printable_name(said.conversation)}] "))
         head.append((self._theme().person(said.sender), printable_name(said.sender)))
