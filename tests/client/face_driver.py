@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -142,6 +143,15 @@ class Driver:
 
     def do_status(self, rest: str) -> None:
         self.face.set_status(Status("@bob", rest, "reconnecting"))
+
+    def do_move(self, rest: str) -> None:
+        """Be elsewhere, a little later; a file ``moved`` says when."""
+
+        def move() -> None:
+            self.do_go(rest)
+            Path("moved").touch()
+
+        self.reactor.callLater(0.3, move)
 
     def do_print(self, rest: str) -> None:
         print(rest)

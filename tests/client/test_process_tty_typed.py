@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from tests.client.seats import CTRL_U, ENTER, GIVEN, UP, Seated, pasted
-from tests.client.terminal import Terminal
+from tests.client.terminal import DRIVER, Terminal
 from tests.processes import directory, start_client, start_server
 
 _EDITOR = """
@@ -14,6 +17,15 @@ import os, pathlib, stat, sys
 path = pathlib.Path(sys.argv[1])
 modes = [oct(stat.S_IMODE(place.stat().st_mode)) for place in (path, path.parent)]
 path.write_text(f"{path.read_text().strip()} {modes} {path}")
+"""
+_PATIENT = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+path = pathlib.Path(sys.argv[1])
+print("EDITING", flush=True)
+while not pathlib.Path(sys.argv[0]).with_name("go").exists():
+    time.sleep(0.02)
+path.write_text(path.read_text().strip() + " and more")
 """
 
 
@@ -95,3 +107,68 @@ class Typed(Seated):
         bob.type("/edit x")
         error = await bob.wait_for("error")
         self.assertIn("needs the terminal", error["text"])
+
+
+class Editing(SynchronousTestCase):
+    """What happens while somebody edits."""
+
+    def edit(self, line: str, shows: str = "EDITING") -> tuple[Terminal, Path]:
+        """A face whose line, once ``line`` was entered, is in an editor that waits for a file ``go``; its folder."""
+        folder = directory(self)
+        (folder / "editor.py").write_text(_PATIENT)
+        environ = {"VISUAL": f"{sys.executable} {folder / 'editor.py'}", "XDG_RUNTIME_DIR": str(folder)}
+        terminal = Terminal(folder, DRIVER, "auto", environ=environ)
+        self.addCleanup(terminal.close)
+        terminal.until_shows("lobby   FREE   connected")
+        terminal.send(line + ENTER)
+        terminal.until_shows(shows)
+        return terminal, folder
+
+    def assert_all_gone(self, folder: Path) -> None:
+        """No draft lies about."""
+        self.assertEqual([path.name for path in folder.iterdir() if path.name.startswith("encchat-")], [])
+
+    def test_messages_wait_until_the_editor_has_ended(self) -> None:
+        """None is written over it, none is lost."""
+        terminal, folder = self.edit("/flood 3" + ENTER + "/edit x")
+        (folder / "go").touch()
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> x and more"])
+        self.assertTrue(any("flood 2 of 3" in line for line in terminal.lines()))
+        self.assert_all_gone(folder)
+
+    def test_a_question_waits_too(self) -> None:
+        """Then it is asked, and what was saved comes back after the answer."""
+        terminal, folder = self.edit("/later" + ENTER + "/edit x")
+        terminal.until_quiet()
+        self.assertNotIn("Password:", "\n".join(terminal.lines()))
+        (folder / "go").touch()
+        terminal.until_shows("Password:")
+        terminal.send("hunter2" + ENTER)
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> x and more"])
+        self.assertIn("* answer 'hunter2'", terminal.lines())
+
+    def test_the_client_ends_and_the_editor_with_it(self) -> None:
+        """SIGTERM; the terminal is as a shell wants it, and no draft is left."""
+        terminal, folder = self.edit("/edit canary")
+        terminal.child.kill(signal.SIGTERM)
+        self.assertEqual(terminal.exit_code(), 0)
+        self.assert_all_gone(folder)
+
+    def test_ctrl_c_ends_the_editor_alone(self) -> None:
+        """The line is as it was."""
+        terminal, folder = self.edit("/edit canary")
+        terminal.send("\x03")
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> canary"])
+        self.assertTrue(any("was ended by signal 2" in line for line in terminal.lines()))
+        self.assert_all_gone(folder)
+
+    def test_what_was_written_stays_where_it_was_begun(self) -> None:
+        """A conversation that changes meanwhile gets none of it."""
+        terminal, folder = self.edit("/move @bob" + ENTER + "/edit x")
+        terminal.until(lambda _: (folder / "moved").exists())
+        (folder / "go").touch()
+        lines = terminal.until_shows("what you have written waits in lobby")
+        terminal.until(lambda lines: lines[-2:-1] == ["@bob>"])
+        self.assertNotIn("x and more", "\n".join(lines))
+        terminal.send("/move lobby" + ENTER)
+        terminal.until(lambda lines: lines[-2:-1] == ["lobby> x and more"])
