@@ -33,7 +33,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PASSWORD: Final = "three blue umbrellas"  # noqa: S105 - of accounts that exist for a minute
 SECONDS: Final = 240
 """How long all of it may take."""
-SIZE: Final = {"columns": 86, "rows": 24}
+SIZE: Final = {"columns": 86, "rows": 22}
 ENTER, ALT, CLEAR = "\r", "\x1b", "\x0c"
 
 _NUMBERED: Final = re.compile(r"(\d+) ([a-z]+)")
@@ -55,9 +55,12 @@ _PIPE: Final = subprocess.PIPE
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 _STOPPED_CLOCK: Final = (
     "import pathlib, time, twisted.python.runtime; tour = pathlib.Path({file!r});"
-    " time.time = lambda: float(tour.read_text()); "
+    " time.time = lambda: float(tour.read_text()) + time.monotonic() / 20 % 50; "
 )
-"""Twisted keeps its own clock, for its timers, because it is imported before."""
+"""It goes on a little, slowly, not as far as the next minute, for who waits for a moment to pass: prompt_toolkit does.
+
+Twisted keeps its own clock, for its timers, because it is imported before.
+"""
 
 
 @define
@@ -198,7 +201,7 @@ def first_run(stage: Stage) -> Terminal:
         number = _ASKED.findall("\n".join(ada.until_shows("What is word")))[-1]
         ada.send(words[number] + ENTER)
         ada.until(lambda lines, number=number: f"What is word {number}?" not in "\n".join(lines))
-    stage.draw(ada, "first-steps", "what to type first", "first steps:", "lobby>")
+    stage.draw(ada, "first-steps", "what to type first", "first steps:", "lobby>", "FREE   connected")
     return ada
 
 
@@ -230,6 +233,7 @@ def today(stage: Stage, ada: Terminal, bob: Process, cat: Terminal) -> None:
     stage.time("2026-11-21 09:12")
     bob.type("/go lobby")
     bob.say("good morning! **Frost** tonight, see https://example.org/weather or type `/who`")
+    bob.say("whoever was at the market yesterday: there is rhubarb left, more than one family eats in a week")
     stage.time("2026-11-21 09:14")
     bob.say("/msg #garden who covers the beans?", "/msg #garden I have some fleece left")
     stage.type(cat, "/go lobby", "lobby>")
@@ -240,6 +244,8 @@ def today(stage: Stage, ada: Terminal, bob: Process, cat: Terminal) -> None:
     stage.time("2026-11-21 09:15")
     stage.type(cat, "@ada does that *look* right?", "does that")
     stage.type(ada, "nearly: the list may be empty", "> nearly")
+    stage.type(cat, "oh. And I take some of the rhubarb :)", "rhubarb :)")
+    ada.until_shows("rhubarb :)")
     bob.say("/msg ada are you coming to the garden?")
     stage.draw(
         ada, "talk", "the lobby, and what comes from elsewhere", "[@bob] bob: are you coming", "2:#garden 2", "3:@bob 1"
