@@ -268,7 +268,7 @@ class Faces(TestCase):
         for _ in range(2):
             await alice.wait_for("sent", conversation="#vault")
         bob.until_shows("* alice says #vault is about: tulips")
-        bob.until_shows("[#vault] alice [server-key]: hello bob")
+        bob.until_shows(" alice [server-key]: hello bob")
         bob.send("/who\r")
         bob.until_shows("* #vault: encrypted with server-key, which the server could read, signed; by invitation;")
         bob.send("/leave\r")

@@ -298,7 +298,7 @@ class Order(SynchronousTestCase):
         screen.go("lobby", ["#garden"])
         screen.hear(said("psst", "@bob"))
         screen.go("@carol", ["#garden", "#kitchen"])
-        self.assertEqual(self.names(screen), ["1 lobby", "2 #garden", "3 @bob", "4 #kitchen", "5 @carol"])
+        self.assertEqual(self.names(screen), ["1 lobby", "2 #garden", "3 @bob", "4 @carol", "5 #kitchen"])
         self.assertEqual(screen.views.numbered(3), "@bob")
         self.assertEqual(screen.views.numbered(6), "")
 
@@ -308,6 +308,9 @@ class Order(SynchronousTestCase):
         screen.go("lobby", ["#garden", "#kitchen"])
         screen.go("lobby", ["#kitchen"])
         self.assertEqual(self.names(screen), ["1 lobby", "2 #kitchen"])
+        screen.go("#kitchen", ["#kitchen"])
+        screen.go("lobby", [])
+        self.assertEqual(self.names(screen), ["1 lobby"])
 
     def test_neighbours(self) -> None:
         """Round at both ends."""

@@ -131,9 +131,9 @@ class Views:
 
     def turn(self, conversation: str, lock: str = "", topic: str = "", rooms: Iterable[str] = ()) -> None:
         """Bare lines go to ``conversation`` now; ``rooms`` are all this account is in."""
-        self._know(rooms)
         if folded(conversation) != folded(self.current):
             self._open(conversation, lock, topic)
+        self._know(rooms)
 
     # What goes ------------------------------------------------------------------------------------
     @property
