@@ -539,7 +539,7 @@ class Refusals(SynchronousTestCase):
             ("/chat bob --ephemeral --history all", "with --ephemeral there is no --history to give"),
             ("/chat bob --history", "--history takes none or since-invite or all"),
             ("/chat bob --history some", "some is none of them, there are none, since-invite, all"),
-            ("/chat bob --scheme", "--scheme takes a word"),
+            ("/chat bob --scheme", "--scheme takes megolm or server-key"),
             ("/chat bob --scheme Über", "SCHEME"),
             ("/chat # bob", "# is no room: # and 1 to 32 letters"),
             ("/chat b!b", "a name has 1 to 32 letters"),
