@@ -36,22 +36,32 @@ class Inline(SynchronousTestCase):
     """Within a line."""
 
     def test_emphasis(self) -> None:
-        """Stars, an underscore, tildes and backticks around words; the signs go."""
+        """Stars and underscores around words; the signs go."""
         for text, style in (
             ("*x y*", ITALIC),
             ("_x y_", ITALIC),
             ("**x y**", BOLD),
             ("***x y***", f"{BOLD} {ITALIC}"),
-            ("~~x y~~", STRIKE),
-            ("`x y`", CODE),
         ):
             self.assertEqual(pieces(f"a {text}, b"), [("", "a "), (style, "x y"), ("", ", b")], text)
+
+    def test_signs_of_what_needs_them_stay(self) -> None:
+        """Backticks and tildes: without colours, or where text cannot be struck out, nothing else would say it."""
+        self.assertEqual(pieces("a `x y`, b"), [("", "a "), (CODE, "`x y`"), ("", ", b")])
+        self.assertEqual(pieces("~~not~~ now"), [("", "~~"), (STRIKE, "not"), ("", "~~"), ("", " now")])
 
     def test_emphasis_within_emphasis(self) -> None:
         """Each in its own style and those around it."""
         self.assertEqual(
             pieces("**a *b* ~~c~~**"),
-            [(BOLD, "a "), (f"{ITALIC} {BOLD}", "b"), (BOLD, " "), (f"{STRIKE} {BOLD}", "c")],
+            [
+                (BOLD, "a "),
+                (f"{ITALIC} {BOLD}", "b"),
+                (BOLD, " "),
+                (BOLD, "~~"),
+                (f"{STRIKE} {BOLD}", "c"),
+                (BOLD, "~~"),
+            ],
         )
 
     def test_what_is_no_markup_stays(self) -> None:
@@ -78,7 +88,7 @@ class Inline(SynchronousTestCase):
 
     def test_signs_in_code_and_links_are_theirs(self) -> None:
         """No URL is taken apart."""
-        self.assertEqual(pieces("`a*b*`"), [(CODE, "a*b*")])
+        self.assertEqual(pieces("`a*b*`"), [(CODE, "`a*b*`")])
         self.assertEqual(
             pieces("*see https://x.org/a_b_*c*"), [(ITALIC, "see "), (f"{LINK} {ITALIC}", "https://x.org/a_b_*c")]
         )

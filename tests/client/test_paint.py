@@ -116,7 +116,7 @@ class Messages(SynchronousTestCase):
 
     def test_markdown_and_not(self) -> None:
         """`/set markdown off` shows what was typed."""
-        self.assertEqual(painted(said("**a** `b`")), ["12:34 alice: a b"])
+        self.assertEqual(painted(said("**a** `b`")), ["12:34 alice: a `b`"])
         self.assertEqual(texts(painter(markdown=False).rows(said("**a** `b`"), 60)), ["12:34 alice: **a** `b`"])
 
     def test_points_and_quotes_go_on_under_themselves(self) -> None:

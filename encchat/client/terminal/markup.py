@@ -1,8 +1,9 @@
 """What people write in messages: the basics of Markdown, as styled lines.
 
 Only what is plain to see is taken for markup: a sign that opens stands before a word and not within one, one that
-closes stands behind a word. Text of a link is shown with its URL, so that nobody is led elsewhere. Lines of fenced code
-stay as they are. The time this takes grows with the length of the text and no faster.
+closes stands behind a word. Signs stay where nothing else would say what they say on a terminal without colours or
+strokes: those of code, and those of what is struck out. Text of a link is shown with its URL, so that nobody is led
+elsewhere. Lines of fenced code stay as they are. The time this takes grows with the length of the text and no faster.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def _inline(line: str, style: str) -> Row:
         pieces.append((style, line[begin : found.start()]))
         begin = found.end()
         if found["code"]:
-            pieces.append((_joined(style, "class:code"), found["code"][1:-1]))
+            pieces.append((_joined(style, "class:code"), found["code"]))
         elif found["named"]:
             pieces += _named(found["name"], found["target"], style)
         elif found["link"]:
@@ -203,7 +204,8 @@ def _emphasized(pieces: Row, signs: Sequence[_Sign]) -> Row:
         match = next((one for one in opened if sign.closes and one.text == sign.text), None)
         if match is not None:
             del opened[opened.index(match) :]
-            gone |= {match.piece, sign.piece}
+            stays = sign.text == "~~"  # few terminals can strike text out
+            gone |= set() if stays else {match.piece, sign.piece}
             for place in range(match.piece + 1, sign.piece):
                 styles[place].append(_STYLES[sign.text])
         elif sign.opens:
