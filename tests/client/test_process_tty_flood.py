@@ -13,6 +13,8 @@ from tests.processes import ServerProcess, directory, start_client, start_server
 
 TALKER = "from tests.client.talker import main; main()"
 RATE = 300
+_LOOKS = 2_000
+"""At the settings of the terminal, after each key: some milliseconds."""
 THING = re.compile(rb"this is thing (\d{5}) of many")
 
 
@@ -46,6 +48,10 @@ class Flood(Seated):
         """Of what was said, as it went to the terminal."""
         return [int(number) for number in THING.findall(raw)]
 
+    def assert_keys_are_the_clients(self, terminal: Terminal) -> None:
+        """At no moment of some milliseconds does the terminal itself show what is typed, or wait for whole lines."""
+        self.assertFalse(any(terminal.echoes() for _ in range(_LOOKS)))
+
     def type_through(self, terminal: Terminal, begin: str, text: str) -> None:
         """Type ``text`` letter by letter; each time the line is whole, the last but one row of the screen."""
         typed = begin
@@ -53,7 +59,7 @@ class Flood(Seated):
             terminal.send(letter)
             typed += letter
             terminal.until(lambda lines, typed=typed: lines[-2:-1] == [typed.rstrip()])
-            self.assertFalse(terminal.echoes(), "the terminal itself shows what is typed")
+            self.assert_keys_are_the_clients(terminal)
 
     async def test_the_line_stays_whole_and_nothing_is_lost(self) -> None:
         """Every letter comes to its place, every message above it, once and in order; the finished line goes out."""
