@@ -54,6 +54,8 @@ class Typing(OnATerminal):
         numbers = [int(line.rsplit(" ", 1)[1]) for line in lines if "stream " in line and "lobby>" not in line]
         self.assertEqual(numbers, list(range(600 - len(numbers), 600)))
         self.assertGreater(len(numbers), 20)
+        asked = terminal.raw.count(b"\x1b[6n")  # where the cursor is: until it is answered there is no bar
+        self.assertLess(asked, 10)
 
     def test_resize(self) -> None:
         """The line and the bar come to their places in a window of another size."""
