@@ -453,13 +453,13 @@ class ClientCore:
         elif message.content == "topic":
             self.room_actions.topic_set(message.conversation, message.sender, message.body, missed=missed)
         else:
-            if message.content == "file":
+            if message.content not in ("text", "sealed"):
                 self.file_actions.remember(message)
             self.show(screen.message(message, missed=missed))
 
     def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
         """The message of that ULID, the latest for "", that could not be opened: its ULID, the reason, its session."""
-        return self._privacy.unreadable(ulid)
+        return self._privacy.unreadable(ulid) or self.file_actions.unreadable(ulid)
 
     def meet(self, name: str) -> None:
         """Remember an account name for completion."""

@@ -61,13 +61,13 @@ class FileActions:
         self._said = None
 
     def remember(self, message: StoredMessage) -> None:
-        """Somebody, perhaps this client, has said something about a file."""
+        """Somebody, perhaps this client, has said something about a file, or what only a newer client knows."""
         place = (names.folded(message.conversation), message.seq)
         known = self._places(message.ulid)
         if not message.seq or place in known or len(known) > 1:
             return
         self._ledger.put(_KIND, message.ulid, msgspec.msgpack.encode([*known, place]))
-        if not known:
+        if not known and message.content == "file":
             self._said = [*self._newest(), message.ulid][-MAX_FILES_SHOWN:]
             self._ledger.put(_KIND, _NEWEST, msgspec.msgpack.encode(self._said))
 
@@ -80,6 +80,19 @@ class FileActions:
             kept = self._ledger.get(_KIND, _NEWEST)
             self._said = [] if kept is None else _names(kept)
         return self._said
+
+    def unreadable(self, ulid: str) -> tuple[str, str, str] | None:
+        """The message of that ULID if it is no file, though it says so: with what is wrong (`Floor.unreadable`)."""
+        message = self._at(ulid)
+        if message is None or self._event(message) is not None:
+            return None
+        if message.content != "file":
+            return ulid, "newer", ""
+        try:
+            self._described(message)
+        except FileRefusedError as error:
+            return ulid, error.text, ""
+        return None
 
     def offers(self) -> list[tuple[str, str]]:
         """ULID and name of the files others have sent lately, the last one first, to complete with."""
@@ -137,7 +150,7 @@ class FileActions:
         """Fetch a file to ``path``, a folder or a new file; the last that was sent if ``ulid`` is empty."""
         message = self._wanted(ulid)
         file = self._described(message)
-        downloads = f"{self._floor.settings.now.downloads.rstrip('/')}/"
+        downloads = f"{self._floor.settings.now.downloads or '.'}/"
         place = self._floor.files.place(path or downloads, file.name, file.size)
         self._transfers.fetch(message, file, place)
 
@@ -149,7 +162,7 @@ class FileActions:
                     " to be taken for another"
                 )
             message = self._at(ulid)
-            if message is None:
+            if message is None or message.content != "file":
                 raise UsageError(f"no file of that ULID was sent here: {ulid}; /files lists them")
             return message
         others = [message for message in self._messages() if not self._mine(message)]

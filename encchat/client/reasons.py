@@ -16,7 +16,7 @@ _REASONS: Final = {
     "on-record": "the server has stored it, though this room is off the record: do not trust this server",
     "not-stored": "the server says that it has not stored it, though this room is not off the record: do not trust this"
     " server",
-    "bad-file": "it offers a file in a way that none can be; /accept and its ULID says what is wrong",
+    "bad-file": "it offers a file in a way that none can be",
     "newer": "only a newer encchat knows what it is",
     "locked": "the keys kept here are locked; the password opens them at the next start",
 }

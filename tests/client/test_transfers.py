@@ -164,6 +164,21 @@ class TwoPeople(FilesTestCase):
         self.assertEqual([file.ulid], [one.ulid for one in found.messages])
         self.assertEqual({"garden.png": CONTENT}, self.kept("bob", 2))
 
+    async def test_a_file_whose_key_comes_late_is_a_file_then(self) -> None:
+        """Listed, and fetched, like every other."""
+        alice, bob = await self.two()
+        bob.lie = lambda line: None if line["type"] == "inbox_item" else line
+        alice.type(f"/send @bob {self.source}")
+        await bob.sees(events.Undecryptable)
+        bob.die()
+        bob.lie = lambda line: line
+        await bob.arrive()
+        await bob.sees(events.File, name="garden.png")
+        await bob.settled()
+        bob.type("/accept")
+        await self.over(bob)
+        self.assertEqual({"garden.png": CONTENT}, self.kept("bob", 2))
+
     async def test_nobody_finds_keys_by_searching(self) -> None:
         """What stands beside the name in the message is not searched."""
         alice, bob = await self.two()
@@ -531,6 +546,29 @@ class Leaving(FilesTestCase):
         self.assertEqual({}, self.kept("bob", 2))
         self.assertEqual({}, bob.core._ledger.all("file-in"))
 
+    async def test_what_is_not_sent_for_want_of_trust_is_taken_back(self) -> None:
+        """The server forgets the pieces; the client leaves with the code for that."""
+        alice, bob = await self.two()
+        alice.type("/policy verified-only", f"/send @bob {self.source}")
+        failed = await self.over(alice, "failed", "out")
+        self.assertIn("verif", failed.reason)
+        await alice.settled()
+        self.assertEqual("drop_file", [line["type"] for line in alice.sent if "file" in line][-1])
+        self.assertTrue(alice.core.distrusted)
+        self.assertEqual([], bob.seen(events.File))
+
+    async def test_a_folder_of_downloads_need_not_be_named(self) -> None:
+        """An empty setting is here, not at the root of the disk."""
+        alice, bob = await self.two()
+        bob.settings.now = Preferences(downloads="")
+        await self.sent(alice, bob)
+        before = Path.cwd()
+        os.chdir(self.place)
+        self.addCleanup(os.chdir, before)
+        self.source.unlink()
+        bob.type("/accept")
+        self.assertEqual(str(self.place / "garden.png"), (await self.over(bob)).path)
+
 
 class Liars(FilesTestCase):
     """A server that alters what Bob fetches: all is refused, and nothing is kept."""
@@ -667,8 +705,9 @@ class HostilePeople(FilesTestCase):
         ):
             alice, bob = await self.says(msgspec.json.encode({**good, **changes}).decode())
             shown = await bob.sees(events.Undecryptable, reason="bad-file")
-            bob.type("/accept", f"/save {shown.ulid} {self.place}/x", "/history @alice", "/files")
+            bob.type("/accept", f"/save {shown.ulid} {self.place}/x", "/history @alice", "/files", f"/why {shown.ulid}")
             texts = [error.text for error in bob.seen(events.Error)]
+            self.assertIn(f"{shown.ulid}: what alice sends is refused: {wrong}", bob.seen(events.Notice)[-1].text)
             self.assertEqual(2, len(texts))
             for text in texts:
                 self.assertIn(f"what alice sends is refused: {wrong}", text)
@@ -735,7 +774,11 @@ class HostilePeople(FilesTestCase):
     async def test_what_a_newer_client_says_is_kept(self) -> None:
         """It is shown as that, not as broken, and everything after it as always."""
         alice, bob = await self.says("{}", "poll")
-        await bob.sees(events.Undecryptable, reason="newer")
+        shown = await bob.sees(events.Undecryptable, reason="newer")
+        bob.type(f"/why {shown.ulid}", f"/accept {shown.ulid}", "/files")
+        self.assertIn("only a newer encchat knows", bob.seen(events.Notice)[-1].text)
+        self.assertIn("no file of that ULID", bob.seen(events.Error)[0].text)
+        self.assertEqual([], bob.seen(events.Listing)[0].rows)
         alice.type("/msg bob and now a text")
         await bob.reads("and now a text")
         kept = bob.store.history("@alice", 5)[0]
