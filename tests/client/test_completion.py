@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
@@ -14,6 +16,26 @@ from encchat.client.commands.table import Command, Flag
 from encchat.client.preferences import OPTIONS
 from tests.client.table import Table, ready
 from tests.client.test_rooms import member, state
+
+PIECES = (
+    " ",
+    "/",
+    "#",
+    "@",
+    "--",
+    "\n",
+    "(",
+    "b",
+    "/chat ",
+    "/msg ",
+    "/open ",
+    "/set ",
+    "/keys ",
+    "/save ",
+    "history",
+    "on ",
+)
+SIGNS = "@/#"
 
 
 def known() -> Table:
@@ -86,6 +108,13 @@ class Completing(SynchronousTestCase):
         self.assertEqual(self.words("/set nothing "), [])
         [row] = self.table.core.complete("/set paste a")
         self.assertEqual((row.word, row.help), ("ask", "as it is by default"))
+
+    @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+    def test_whatever_is_typed_only_words_that_go_on_from_it_are_offered(self, typed: str) -> None:
+        """Case and sign apart; nothing that is typed breaks it."""
+        last = re.split("[ \n]", typed)[-1]
+        for word in self.words(typed):
+            self.assertTrue(word.casefold().lstrip(SIGNS).startswith(last.casefold().lstrip(SIGNS)), (typed, word))
 
     def test_who_can_be_addressed_inside_a_text(self) -> None:
         """In a room its members, in the lobby everybody who was met, elsewhere the other one; never oneself."""
