@@ -231,6 +231,20 @@ class Pastes(AtTheDesk):
 
         self.run_at(test)
 
+    def test_what_comes_back_from_the_editor_is_no_paste(self) -> None:
+        """Nothing is asked any more, and Ctrl+C leaves."""
+
+        async def test(desk: Desk) -> None:
+            line = desk.line(paste("a\nb"), "\x18\x05", lambda: desk.edited == ["a\nb"], ENTER)
+            self.assertEqual(await line, "a\nb")
+            left = desk.line(
+                paste("a\nb"), "\x18\x05", lambda: len(desk.edited) == 2 and not desk.typing.hint(desk.text), CTRL_C
+            )
+            with self.assertRaises(Left):
+                await left
+
+        self.run_at(test)
+
     def test_a_paste_that_is_too_long_is_not_taken(self) -> None:
         """The person is told, until they type on."""
 

@@ -116,6 +116,7 @@ def _enter_keys(bindings: KeyBindings, typing: Typing) -> None:
     @bindings.add("c-x", "c-e", filter=line)
     @bindings.add("v", filter=line & vi_navigation_mode)
     def edit(event: KeyPressEvent) -> None:
+        typing.done()  # what comes back from the editor is no paste
         typing.edit(event.current_buffer.text)
 
 
