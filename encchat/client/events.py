@@ -206,7 +206,7 @@ class Found(ScreenEvent, frozen=True, kw_only=True, tag="found"):
 
 
 class Listing(ScreenEvent, frozen=True, kw_only=True, tag="listing"):
-    """A table from the server: one text for each column in every row."""
+    """A table, of the server's or of files: one text for each column in every row."""
 
     title: str
     columns: list[str]
