@@ -185,7 +185,16 @@ class App:
             forget_device=self._options.forget_device,
             keyring=NoKeyring() if self._options.demo else find_keyring(),
         )
+        if self._asks_nothing(server, who.user):
+            self._face.set_status(self._status())
+            self._start_face()
         await self._runner.run()
+
+    def _asks_nothing(self, server: Server, user: str) -> bool:
+        """Whether a person may type already, while the client gets ready: what is typed waits until then."""
+        if not self._on_terminal or self._face_started or self._given is None or server.pin is None:
+            return False
+        return not self._options.forget_device and self._options.home.device_key(server.pin, user) is not None
 
     def _start_face(self) -> None:
         self._face_started = True
@@ -261,7 +270,8 @@ class App:
         room = core.rooms.known(here)
         topic = "" if room is None else room.header.topic
         rooms = tuple(core.rooms.names())
-        return Status(here, core.presence, _CONNECTIONS[core.state], core.waiting, lock, topic, rooms)
+        connection, ready = _CONNECTIONS[core.state], core.state is not State.STARTING
+        return Status(here, core.presence, connection, core.waiting, lock, topic, rooms, ready)
 
     def password(self, *, new: bool) -> Deferred[str]:
         """The password that was given, or one the person types."""

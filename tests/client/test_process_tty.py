@@ -116,6 +116,30 @@ class TwoTerminals(TestCase):
         for sequence in ("\x1b]0;owned", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u200b"):
             self.assertNotIn(sequence.encode(), alice.raw)
 
+    async def test_a_known_device_has_its_prompt_at_once(self) -> None:
+        """Before there is a connection: what is typed waits for it, the backlog comes when it is there."""
+        server = await start_server(self, "--registration", "open")
+        home = directory(self)
+        password = home / "password"
+        password.write_text(PASSWORD)
+        options = ("--user", "alice", "--password-file", str(password))
+        alice = self.sit_down(server.address, "--register", *options, home=home)
+        alice.until_shows("FREE   connected")
+        alice.send("kept" + ENTER + "/quit" + ENTER)
+        alice.until_ended()
+        await server.stops()
+        alice = self.sit_down(server.address, "--retry", "60", *options, home=home)
+        alice.until(lambda lines: lines[-2:] == ["lobby>", " lobby   OFFLINE   connecting"])
+        alice.send("typed early" + ENTER + "a draft")
+        again = await start_server(self, f"--port={server.port}", data_dir=server.data_dir)
+        ready = ["lobby> a draft", " lobby (not end to end)   FREE   connected"]
+        lines = alice.until(lambda lines: lines[-2:] == ready)
+        self.assertTrue(any("alice: kept" in line for line in lines), lines)
+        bob = start_client(self, again.address, "--user", "alice", "--follow", environ={"ENCCHAT_PASSWORD": PASSWORD})
+        await bob.wait_for("logged_in")
+        alice.send(ENTER)
+        self.assertEqual((await bob.wait_for("message", text="a draft"))["seq"], 3)
+
     async def test_a_draft_outlives_the_server(self) -> None:
         """While the server is away what is typed stays, what is sent waits; both go on when it is back."""
         server = await start_server(self, "--registration", "open")

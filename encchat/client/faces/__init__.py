@@ -35,6 +35,8 @@ class Status:
     topic: str = ""
     rooms: tuple[str, ...] = ()
     """The rooms this account is in."""
+    ready: bool = True
+    """Whether what is kept here can be shown; false until the first login."""
 
 
 @frozen

@@ -341,6 +341,8 @@ class TtyFace:
     # Which conversation -------------------------------------------------------------------------
     def _turn(self) -> None:
         status = self._status
+        if not status.ready:
+            return
         self._views.turn(status.conversation, status.lock, status.topic, status.rooms)
 
     def _go(self, conversation: str) -> None:
