@@ -30,6 +30,9 @@ is left to do there is done in slices by `work`, which the shell calls as long a
 Whatever a turn changes in the store waits in the ledger, and `lines_to_send` and
 `events_to_show` commit it before they give anything away: a message is in the outbox before it is on the wire, a
 received one is kept and the cursor moved before it is shown and acknowledged.
+
+The module is long because the parts of the client meet here and nowhere else: a method for each thing that the shell
+and the commands may do, most of them a line.
 """
 
 from __future__ import annotations
@@ -46,12 +49,13 @@ from encchat.client.answers import Answers
 from encchat.client.arrival import Arrival
 from encchat.client.aside import Workshop
 from encchat.client.classic import from_classic
-from encchat.client.commands import BY_VERB, Known, Suggestion, complete, is_secret
+from encchat.client.commands import Suggestion
 from encchat.client.file_actions import FileActions
 from encchat.client.files import Files, NoFiles
 from encchat.client.floor import Failed, Then
 from encchat.client.generic import Value
 from encchat.client.hearing import Hearing
+from encchat.client.keyboard import Keyboard
 from encchat.client.ledger import Ledger
 from encchat.client.mail import Mail
 from encchat.client.privacy import Privacy
@@ -76,7 +80,6 @@ from encchat.errors import (
     UsageError,
 )
 from encchat.limits import MAX_WAITING
-from encchat.names import LOBBY
 from encchat.ulids import UlidMaker
 
 __all__ = ["ClientCore", "Ending", "Question", "State"]
@@ -119,7 +122,7 @@ class ClientCore:
     _world: World = field(init=False)
     _answers: Answers = field(init=False)
     _ledger: Ledger = field(init=False)
-    _typed_lines: TypedLines = field(init=False)
+    _keyboard: Keyboard = field(init=False)
     _privacy: Privacy = field(init=False)
     _mail: Mail = field(init=False)
     _typist: Typist = field(init=False)
@@ -133,7 +136,7 @@ class ClientCore:
         self.room_actions, self.trust_actions = RoomActions(self), TrustActions(self)
         requests, ahead, fail = self._requests, self._ahead, self.show_error
         world, ledger = World(self.show), Ledger(self._store)
-        self._world, self._ledger, self._typed_lines = world, ledger, TypedLines(ledger)
+        self._world, self._ledger = world, ledger
         self._typist = Typist(self, ahead, fail, self._blocked, self._is_quitting, self.interactive, self._remember)
         go_on, show_message = self._typist.go_on, self._show_message
         self._arrival = Arrival(requests, world, self.room_actions, self._ready)
@@ -143,6 +146,8 @@ class ClientCore:
         self.workshop = Workshop(self._act)
         self.transfers = Transfers(self, ledger, clock, self.workshop, self._leave_if_idle)
         self.file_actions = FileActions(self, ledger, self.transfers)
+        lines = TypedLines(ledger)
+        self._keyboard = Keyboard(world, lambda: self.rooms, self.files, self.file_actions, self.settings, lines)
         self._privacy = privacy = Privacy(
             ledger, requests, clock, random, ulid, tell, show_message, self._schemes, self.workshop
         )
@@ -156,7 +161,7 @@ class ClientCore:
         self._ledger.store = store
         self._privacy.use()
         self._mail.use()
-        self._typed_lines.reread()
+        self._keyboard.lines.reread()
         self.file_actions.use()
         self.transfers.use()
 
@@ -305,8 +310,7 @@ class ClientCore:
     def typed(self, line: str) -> None:
         """Do what one typed line says, or keep it until what it depends on has been answered."""
         self._typist.typed(from_classic(line) if self.classic else line)
-        if not self.settings.now.history:
-            self._guarded(self._typed_lines.forget)
+        self._guarded(self._keyboard.forget)
         self._leave_if_idle()
 
     def end_of_input(self) -> None:
@@ -316,35 +320,15 @@ class ClientCore:
 
     def complete(self, typed: str) -> list[Suggestion]:
         """The words that fit at the end of ``typed``."""
-        rooms, world, paths, offers = self.rooms.names(), self._world, self.files.paths, self.file_actions.offers
-        known = Known(world.known_names, rooms, BY_VERB, world.server_commands, self._addressable, paths, offers)
-        return complete(typed, known)
-
-    def _addressable(self, conversation: str) -> Iterable[str]:
-        """Who can be addressed in a conversation, the current one for ""; others than who speaks."""
-        place = conversation or self.conversation
-        if place == LOBBY:
-            return self._world.known_names
-        if not place.startswith("#"):
-            return (place.removeprefix("@"),)
-        room = self.rooms.known(place)
-        return () if room is None else [name for name in room.joined() if name != self.user]
+        return self._keyboard.complete(typed)
 
     def typed_before(self) -> list[str]:
         """The lines that are remembered of this run and those before, oldest first; raise `StoreError`."""
-        return self._typed_lines.all()
+        return self._keyboard.lines.all()
 
     def _remember(self, line: str) -> None:
-        """Remember what a person has typed, unless it is secret, or off the record."""
-        if self.interactive and self.settings.now.history and not (is_secret(line) or self._off_the_record(line)):
-            self._guarded(partial(self._typed_lines.add, line))
-
-    def _off_the_record(self, line: str) -> bool:
-        """Whether ``line`` is typed in a room off the record, or names one; in doubt it is."""
-        words = (self.conversation, *line.split())
-        rooms = [word for word in words if word.startswith("#")]
-        unknown = self.conversation in rooms and self.rooms.known(self.conversation) is None
-        return unknown or "--ephemeral" in words or any(map(self.rooms.is_ephemeral, rooms))
+        if self.interactive:
+            self._guarded(partial(self._keyboard.remember, line))
 
     def _settled(self, conversation: str) -> None:
         self._world.meet(conversation)
