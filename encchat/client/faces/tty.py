@@ -131,6 +131,7 @@ class TtyFace:
     def start(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
         """``on_end`` is never called: whoever ends the input of a terminal leaves."""
         self._on_line = on_line
+        self._present_painter()  # the bar has its colours from the beginning
         self._turn()
         self._to_prompt.set()
 
