@@ -1,10 +1,12 @@
 """The tty face of a real process on a terminal (tests/client/face_driver.py), as a person sees it."""
 
+import re
 import signal
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from encchat.limits import MAX_PRINTED
 from tests.client.terminal import DRIVER, Terminal
 from tests.processes import directory
 
@@ -56,6 +58,16 @@ class Typing(OnATerminal):
         self.assertGreater(len(numbers), 20)
         asked = terminal.raw.count(b"\x1b[6n")  # where the cursor is: until it is answered there is no bar
         self.assertLess(asked, 10)
+
+    def test_more_at_once_than_one_print(self) -> None:
+        """All of it comes, in order, however much there is."""
+        for count in (MAX_PRINTED - 1, MAX_PRINTED, MAX_PRINTED + 1):
+            terminal = self.start()
+            terminal.send(f"/flood {count}{ENTER}draft")
+            last = f"12:00 alice: flood {count - 1} of {count}"
+            terminal.until(lambda lines, last=last: lines[-3:] == [last, "lobby> draft", f" {TOOLBAR}"])
+            shown = [int(number) for number in re.findall(rb"flood (\d+) of", terminal.raw)]
+            self.assertEqual(shown, list(range(count)))
 
     def test_resize(self) -> None:
         """The line and the bar come to their places in a window of another size."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.client import events
 from encchat.client.mentions import is_mention
-from tests.client.table import Table, ready
+from encchat.client.store import StoredMessage
+from encchat.limits import MAX_PASSED
+from tests.client.table import Table, new_core, ready
 
 
 def lobby(seq: int, text: str, sender: str = "bob") -> wire.Message:
@@ -44,6 +47,25 @@ class Mentions(SynchronousTestCase):
             table = ready()
             table.type(f"{verb} #garden")
             self.assertEqual(table.texts(events.Error), [f"{verb}: #garden is too much: {verb}"])
+
+
+class OffTheRecord(SynchronousTestCase):
+    """What only this run remembers."""
+
+    def test_not_without_end(self) -> None:
+        """The oldest go first; a message that could be read later takes the place of what it was before."""
+        for count in (MAX_PASSED - 1, MAX_PASSED, MAX_PASSED + 1):
+            core = new_core()
+            for number in range(count):
+                said = StoredMessage("#attic", "room", 0, "bob", f"{number}", 0, "", content="sealed")
+                core._mail.pass_by(said)
+                core._mail.pass_by(msgspec.structs.replace(said, body=f"{number}", content="text"))
+            past = core.past("#Attic", MAX_PASSED + 5)
+            self.assertEqual(len(past), min(count, MAX_PASSED))
+            texts = [message.text for message in past if isinstance(message, events.Message)]
+            self.assertEqual(texts, [f"{number}" for number in range(count)][-MAX_PASSED:])
+            self.assertEqual(len(core.past("#attic", 3)), 3)
+            self.assertEqual(core.past("#attic", 0), [])
 
 
 class Unread(SynchronousTestCase):

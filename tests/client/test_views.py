@@ -231,6 +231,15 @@ class OtherViews(SynchronousTestCase):
         self.assertEqual(shown[:4], ["heading", "day", "new", "1"])
         self.assertEqual(len(shown), 3 + MAX_UNREAD_SHOWN)
 
+    def test_as_much_unread_as_fits(self) -> None:
+        """Up to the limit nothing is missing."""
+        for count in (MAX_UNREAD_SHOWN - 1, MAX_UNREAD_SHOWN):
+            screen = Screen(preferences=Preferences(backlog=1))
+            screen.go("lobby")
+            for seq in range(count):
+                screen.hear(said(str(seq), "#garden", seq=seq))
+            self.assertEqual(texts(screen.go("#garden"))[2:], ["new", *map(str, range(count))])
+
     def test_own_words_from_elsewhere(self) -> None:
         """Who has answered at another device has read there what came before."""
         screen = Screen()
