@@ -153,6 +153,7 @@ class ClientCore:
         )
         filed = self.file_actions.remember
         self._mail = Mail(ledger, requests, privacy, self.show, show_message, fail, self._settled, filed)
+        self._mail.remembers = self.interactive
         self.transfers.use()
         self._hearing = Hearing(requests, ahead, world, self._mail, privacy, self.room_actions, fail, go_on)
 

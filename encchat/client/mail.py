@@ -47,6 +47,8 @@ class Mail:
     _outbox: dict[str, Pending] = field(init=False, factory=dict)
     _passed: dict[str, StoredMessage] = field(init=False, factory=dict)
     """What was said off the record in this run, by ULID; the store has nothing of it."""
+    remembers: bool = field(init=False, default=False)
+    """Whether a person sits there, who may want to see again what is in `_passed`."""
     lanes: Lanes = field(init=False)
     inbox: Inbox = field(init=False)
 
@@ -265,7 +267,7 @@ class Mail:
 
     def pass_by(self, message: StoredMessage) -> None:
         """It was said off the record: only this run remembers it, and not for long."""
-        if message.content in _UNREAD:
+        if message.content in _UNREAD or not self.remembers:
             return
         self._passed[message.ulid] = message
         if len(self._passed) > MAX_PASSED:

@@ -55,7 +55,7 @@ class OffTheRecord(SynchronousTestCase):
     def test_not_without_end(self) -> None:
         """The oldest go first; a message that could be read later takes the place of what it was before."""
         for count in (MAX_PASSED - 1, MAX_PASSED, MAX_PASSED + 1):
-            core = new_core()
+            core = new_core(interactive=True)
             for number in range(count):
                 said = StoredMessage("#attic", "room", 0, "bob", f"{number}", 0, "", content="sealed")
                 core._mail.pass_by(said)
@@ -66,6 +66,12 @@ class OffTheRecord(SynchronousTestCase):
             self.assertEqual(texts, [f"{number}" for number in range(count)][-MAX_PASSED:])
             self.assertEqual(len(core.past("#attic", 3)), 3)
             self.assertEqual(core.past("#attic", 0), [])
+
+    def test_a_program_does_not_want_it(self) -> None:
+        """It is given everything once."""
+        core = new_core()
+        core._mail.pass_by(StoredMessage("#attic", "room", 0, "bob", "1", 0, "hello"))
+        self.assertEqual(core.past("#attic", 5), [])
 
 
 class Unread(SynchronousTestCase):
