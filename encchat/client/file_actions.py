@@ -217,4 +217,6 @@ def _by(transfer: events.Transfer) -> str:
 
 def _far(transfer: events.Transfer) -> str:
     part = 100 if not transfer.size else 100 * transfer.done // transfer.size
+    if transfer.state == "waiting":
+        return f"waits, {part}%"
     return f"{'sending' if transfer.direction == 'out' else 'fetching'}, {part}%"

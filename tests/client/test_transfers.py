@@ -347,6 +347,8 @@ class Cuts(FilesTestCase):
         await self.halfway_up(alice)
         alice.leave()
         self.assertEqual("waiting", alice.seen(events.Transfer)[-1].state)
+        alice.type("/files")
+        self.assertRegex(alice.seen(events.Listing)[0].rows[0][5], r"waits, \d\d%")
         await alice.arrive()
         await self.arrives(bob)
         self.assertLessEqual(len(self.chunks(alice)), PIECES + FILE_WINDOW)
@@ -609,6 +611,29 @@ class Liars(FilesTestCase):
         """One that came before, in the place of the next."""
         failed = await self.lied(lambda said, before: said.update(data=before[-2]["data"]))
         self.assertIn("piece 6 of 12 is not what was sent", failed.reason)
+
+    async def test_swapped_pieces_are_refused(self) -> None:
+        """Each in the place of the other, from the first of them on."""
+        alice, bob = await self.two()
+        await self.sent(alice, bob)
+        held: list[Line] = []
+
+        def lie(line: Line) -> Line | None:
+            said = line.get("result")
+            if isinstance(said, dict) and said["type"] == "chunk" and said["number"] in (5, 6):
+                held.append(line)
+                if len(held) == 2:
+                    one, other = (each["result"] for each in held)
+                    one["data"], other["data"] = other["data"], one["data"]
+                    bob.core.receive_line(msgspec.json.encode(held[0]))
+                    return held[1]
+                return None
+            return line
+
+        bob.lie = lie
+        bob.type("/accept")
+        self.assertIn("piece 6 of 12 is not what was sent", (await self.over(bob, "failed")).reason)
+        self.assertEqual({}, self.kept("bob", 2))
 
     async def test_a_truncated_piece_is_refused(self) -> None:
         """Before it is even opened."""
