@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -82,6 +82,13 @@ SITUATIONS: Final = (
 )
 
 
+STARTS: Final = {
+    "the question for the password of the messages kept here": "",
+    "the line, where the password was given before; what is typed waits for the login": PASSWORD,
+}
+"""What the first prompt is, and the password that leads to it."""
+
+
 @define
 class Place:
     """A folder, the server's address, and letters and gaps that are the same in every run."""
@@ -91,24 +98,24 @@ class Place:
     _letters: Iterator[str] = field(init=False, factory=lambda: cycle(_ALPHABETS))
     _gaps: random.Random = field(init=False, factory=lambda: random.Random(6))  # noqa: S311 - not a secret
 
-    def sit_down(self, *arguments: str) -> Terminal:
-        """The client of one person, always the same."""
+    def sit_down(self, *arguments: str, password: str = PASSWORD) -> Terminal:
+        """The client of one person, always the same; without a ``password`` it asks for it."""
         environ = {
             "HOME": str(self.path),
             "PATH": os.defpath,
             "PYTHONPATH": str(ROOT),
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
-            "ENCCHAT_PASSWORD": PASSWORD,
+            "ENCCHAT_PASSWORD": password,
         }
         home = str(self.path / "home")
         command = [sys.executable, "-c", _CLIENT, self.address, "--home", home, "--user", "typist", *arguments]
         return Terminal(command, environ, COLUMNS, ROWS)
 
-    def start(self, *arguments: str) -> float:
-        """Seconds from its start to its prompt."""
+    def start(self, *arguments: str, password: str = PASSWORD) -> float:
+        """Seconds from its start to its first prompt, which is a question where there is no ``password``."""
         began = time.perf_counter()
-        with _ended(self.sit_down(*arguments)) as terminal:
+        with _ended(self.sit_down(*arguments, password=password)) as terminal:
             return terminal.until(_PROMPTED) - began
 
     def type_on(self, terminal: Terminal, keys: int) -> Talk:
@@ -142,9 +149,9 @@ def run(size: Size) -> str:
     )
 
 
-def _starts_told(starts: Sequence[float]) -> str:
-    row = (f"{len(starts)} starts of a device that is known", f"{statistics.median(starts):.3f}", f"{max(starts):.3f}")
-    return table(("from the start to the prompt", "half within, s", "the slowest, s"), [row])
+def _starts_told(starts: Mapping[str, Sequence[float]]) -> str:
+    rows = [(to, f"{statistics.median(of):.3f}", f"{max(of):.3f}") for to, of in starts.items()]
+    return table(("from the start of the process to", "half within, s", "the slowest, s"), rows)
 
 
 def _row(situation: Situation, talks: Sequence[Talk]) -> Sequence[str]:
@@ -152,12 +159,13 @@ def _row(situation: Situation, talks: Sequence[Talk]) -> Sequence[str]:
     return situation.words, *map(middle, columns)
 
 
-def _rounds(place: Place, size: Size) -> tuple[list[float], list[list[Talk]]]:
+def _rounds(place: Place, size: Size) -> tuple[dict[str, list[float]], list[list[Talk]]]:
     """What the starts have taken, and the talks of each situation."""
-    starts: list[float] = []
+    starts: dict[str, list[float]] = {to: [] for to in STARTS}
     talks: list[list[Talk]] = [[] for _ in SITUATIONS]
     for number in range(size.rounds):
-        starts += [place.start() for _ in range(size.starts)]
+        for to, password in STARTS.items():
+            starts[to] += [place.start(password=password) for _ in range(size.starts)]
         for kind, (situation, of) in enumerate(zip(SITUATIONS, talks, strict=True)):
             of.append(_talk(place, size, situation, f"talker{number}{kind}"))
     return starts, talks
