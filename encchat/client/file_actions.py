@@ -7,6 +7,7 @@ server that tells a friend of its own which ULID is on its way could have one fi
 
 from __future__ import annotations
 
+import shlex
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from attrs import define, field
 
 from encchat import names, wire
 from encchat.client import events, screen
+from encchat.client.files import Found
 from encchat.client.floor import Floor
 from encchat.client.ledger import Ledger
 from encchat.client.sealed_files import Descriptor, clean_name, described
@@ -118,10 +120,19 @@ class FileActions:
     def send(self, conversation: str, path: str) -> str:
         """Send the file at ``path``; its ULID."""
         self._may_send(conversation)
-        found = self._floor.files.look(path)
+        found = self._look(path)
         if found.size > MAX_FILE_TAKEN:
             raise UsageError(f"{path} has {found.size} bytes, {MAX_FILE_TAKEN} can be sent")
         return self._transfers.send(conversation, found, _MEDIA.get(_ending(found.name), ""))
+
+    def _look(self, path: str) -> Found:
+        """What is at ``path``, also where that is as a terminal writes a file that was dropped on it."""
+        try:
+            return self._floor.files.look(path)
+        except UsageError:
+            if (bare := _unquoted(path)) == path:
+                raise
+            return self._floor.files.look(bare)
 
     def _may_send(self, conversation: str) -> None:
         if conversation == names.LOBBY:
@@ -205,6 +216,15 @@ class FileActions:
 
 def _same(one: str, other: str) -> bool:
     return names.folded(one) == names.folded(other)
+
+
+def _unquoted(path: str) -> str:
+    """``path`` without the quotation marks or backslashes of a shell, if it is one word then."""
+    try:
+        words = shlex.split(path)
+    except ValueError:
+        return path
+    return words[0] if len(words) == 1 else path
 
 
 def _ending(name: str) -> str:

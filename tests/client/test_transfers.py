@@ -112,6 +112,17 @@ class TwoPeople(FilesTestCase):
         await self.over(bob)
         self.assertEqual({"garden.png": b""}, self.kept("bob", 2))
 
+    async def test_a_path_may_be_as_a_terminal_writes_it(self) -> None:
+        """Files that are dropped on it come in quotation marks or with backslashes; what is there counts before."""
+        alice, bob = await self.two()
+        typed = {"a b": "'{}/a b'", "c d": "{}/c\\ d", "e's": '"{}/e\'s"', "'f'": "{}/'f'", "g h": "{}/g h"}
+        for name, path in typed.items():
+            (self.place / name).write_text(name)
+            alice.type(f"/send @bob {path.format(self.place)}")
+            await bob.sees(events.File, name=name)
+        alice.type("/send @bob 'nowhere", "/send @bob 'nowhere'")
+        self.assertEqual(2, len(alice.seen(events.Error)))
+
     async def test_every_length_arrives(self) -> None:
         """A byte less and more than whole pieces, and than one reading."""
         alice, bob = await self.two()
