@@ -83,10 +83,11 @@ SITUATIONS: Final = (
 
 
 STARTS: Final = {
-    "the question for the password of the messages kept here": "",
-    "the line, where the password was given before; what is typed waits for the login": PASSWORD,
+    "the question for the password of the messages kept here": ("", _PROMPTED),
+    "the line, where the password was given before; what is typed waits for the login": (PASSWORD, _PROMPTED),
+    "being in, as the bar says, with that password": (PASSWORD, b"FREE"),
 }
-"""What the first prompt is, and the password that leads to it."""
+"""What is waited for: the password that was given, and what comes to the screen."""
 
 
 @define
@@ -112,11 +113,11 @@ class Place:
         command = [sys.executable, "-c", _CLIENT, self.address, "--home", home, "--user", "typist", *arguments]
         return Terminal(command, environ, COLUMNS, ROWS)
 
-    def start(self, *arguments: str, password: str = PASSWORD) -> float:
-        """Seconds from its start to its first prompt, which is a question where there is no ``password``."""
+    def start(self, *arguments: str, password: str = PASSWORD, until: bytes = b"FREE") -> float:
+        """Seconds from its start until that is on the screen."""
         began = time.perf_counter()
         with _ended(self.sit_down(*arguments, password=password)) as terminal:
-            return terminal.until(_PROMPTED) - began
+            return terminal.until(until) - began
 
     def type_on(self, terminal: Terminal, keys: int) -> Talk:
         """Type so many letters, a line at a time."""
@@ -164,8 +165,8 @@ def _rounds(place: Place, size: Size) -> tuple[dict[str, list[float]], list[list
     starts: dict[str, list[float]] = {to: [] for to in STARTS}
     talks: list[list[Talk]] = [[] for _ in SITUATIONS]
     for number in range(size.rounds):
-        for to, password in STARTS.items():
-            starts[to] += [place.start(password=password) for _ in range(size.starts)]
+        for to, (password, until) in STARTS.items():
+            starts[to] += [place.start(password=password, until=until) for _ in range(size.starts)]
         for kind, (situation, of) in enumerate(zip(SITUATIONS, talks, strict=True)):
             of.append(_talk(place, size, situation, f"talker{number}{kind}"))
     return starts, talks
@@ -175,7 +176,7 @@ def _talk(place: Place, size: Size, situation: Situation, talker: str) -> Talk:
     """Type while the bot of that name talks; `RuntimeError` if what it says does not come as fast as it is said."""
     with ExitStack() as stack:
         terminal = stack.enter_context(_ended(place.sit_down()))
-        terminal.until(_PROMPTED)
+        terminal.until(b"FREE")
         if situation.here:
             home = str(place.path / talker)
             bot = Child("talk", place.address, home, talker, situation.there, str(size.rate))
