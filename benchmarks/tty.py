@@ -53,7 +53,7 @@ class Size:
     rate: int = 300
 
 
-QUICK: Final = Size(1, 1, 40, 300)
+QUICK: Final = Size(1, 1, 40, 100)
 
 
 @frozen
