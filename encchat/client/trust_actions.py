@@ -22,6 +22,10 @@ _NO_KEYS: Final = (
 )
 
 
+_LOCKS: Final = {"verified": "encrypted, verified", "pinned": "encrypted, pinned", "changed": "KEY CHANGED"}
+"""By what is known of somebody's key; before anything is, it is encrypted all the same, for whoever will have one."""
+
+
 @define(eq=False)
 class TrustActions:
     """Each method may raise `EncchatError`, which is shown under the command's name."""
@@ -33,11 +37,12 @@ class TrustActions:
         """How what is said in a conversation is protected, in a word or two, for the bottom bar."""
         if conversation == names.LOBBY:
             return "not end to end"
-        if self._floor.machine is None:
+        machine = self._floor.machine
+        if machine is None:
             return "no keys"
         if conversation.startswith("@"):
-            trust = self._floor.machine.trust_of(conversation[1:])
-            return {"verified": "encrypted, verified", "changed": "KEY CHANGED"}.get(trust, "encrypted")
+            trust = machine.trust_of(conversation[1:]) if machine.identities_of(conversation[1:]) else ""
+            return _LOCKS.get(trust, "encrypted")
         room = self._floor.rooms.known(conversation)
         if room is None:
             return "not in it"

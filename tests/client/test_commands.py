@@ -140,7 +140,7 @@ class Places(SynchronousTestCase):
         table = ready(store=MemoryStore(durable=True))
         table.type("/go bob", "one", "/go lobby", "two", "/go @carol", "three", "/go")
         self.assertEqual({request["conversation"] for request in table.sent}, {"@bob", "lobby", "@carol"})
-        self.assertEqual(table.texts(events.Notice)[-1], "what you type goes to @carol (encrypted)")
+        self.assertEqual(table.texts(events.Notice)[-1], "what you type goes to @carol (encrypted, pinned)")
 
     def test_go_without_an_argument_says_how_it_is_protected(self) -> None:
         """Before somebody types what not everybody should read."""

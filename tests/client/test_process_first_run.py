@@ -30,9 +30,17 @@ class FirstRun(TestCase):
     def answer(self, terminal: Terminal, *dialogue: str) -> None:
         """Wait for each question, then type what follows it."""
         for prompt, typed in zip(dialogue[::2], dialogue[1::2], strict=True):
-            terminal.until_shows(prompt)
+            asked = self.times(prompt, terminal.until_shows(prompt))
             terminal.send(typed + ENTER)
-            terminal.until(lambda lines, prompt=prompt: not lines[-1].rstrip().endswith(prompt))
+            terminal.until(
+                lambda lines, prompt=prompt, asked=asked: (
+                    not lines[-1].endswith(prompt) or self.times(prompt, lines) > asked
+                )
+            )
+
+    def times(self, prompt: str, lines: list[str]) -> int:
+        """In how many rows it stands."""
+        return sum(prompt in line for line in lines)
 
     def read_phrase(self, terminal: Terminal) -> dict[str, str]:
         """The words on the sheet by their numbers, as a person copies them."""

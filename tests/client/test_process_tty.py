@@ -54,7 +54,7 @@ class TwoTerminals(TestCase):
         alice.until_shows("[@bob] bob: psst")
         alice.send("/connect bob" + ENTER)
         alice.until_shows("session with bob started")
-        bob.until_shows("@alice (encrypted)   BUSY   connected")
+        bob.until(lambda lines: lines[-1].strip().startswith("@alice (encrypted") and "BUSY   connected" in lines[-1])
         bob.send("in the call" + ENTER)
         alice.until_shows(" bob: in the call")
         alice.send("/goodbye" + ENTER)

@@ -88,7 +88,7 @@ class Keys(SynchronousTestCase):
     def test_who_was_verified_is_shown_so(self) -> None:
         """In the bar, by /fingerprint, and for messages."""
         table = with_keys()
-        self.assertEqual("encrypted", table.core.trust_actions.lock("@bob"))
+        self.assertEqual("encrypted, pinned", table.core.trust_actions.lock("@bob"))
         table.type("/verify bob", "/verified bob", "/fingerprint bob")
         self.assertEqual("encrypted, verified", table.core.trust_actions.lock("@bob"))
         self.assertIn("the key of bob (verified): ed25519 SHA256:", table.texts(events.Notice)[-1])
