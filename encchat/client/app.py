@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from encchat import names
@@ -34,7 +35,7 @@ from encchat.errors import (
     StoreError,
     UsageError,
 )
-from encchat.limits import MAX_DEVICE_NAME
+from encchat.limits import GATHER_SECONDS, MAX_DEVICE_NAME
 from encchat.net.outbox import TurnEnd
 from encchat.secure import fingerprint
 
@@ -188,6 +189,8 @@ class App:
         if self._asks_nothing(server, who.user):
             self._face.set_status(self._status())
             self._start_face()
+            # First the prompt: unlocking the store takes a seventh of a second, on purpose and in this thread.
+            await deferLater(self._reactor, GATHER_SECONDS)
         await self._runner.run()
 
     def _asks_nothing(self, server: Server, user: str) -> bool:
