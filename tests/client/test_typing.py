@@ -57,7 +57,11 @@ class Desk:
         words.words = self._complete
         moves = Moves(to=self.moved.append, by=self.moved.append)
         self.typing = Typing(words, lambda: self.preferences, moves, self.edited.append)
-        self.session = line_session(self.typing, lambda: "lobby", list, lambda: self.before, DummyStyle())
+        self.session = line_session(self.typing, lambda: "lobby", list, self.typed_before, DummyStyle())
+
+    async def typed_before(self) -> tuple[str, ...]:
+        """The lines of earlier runs."""
+        return self.before
 
     def _complete(self, typed: str) -> list[Completion]:
         self.asked.append(typed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from prompt_toolkit import PromptSession
@@ -39,13 +39,21 @@ class Left(Exception):
 class Remembered(History):
     """The last `MAX_HISTORY` lines, those ``before`` this run among them, secrets not."""
 
-    def __init__(self, before: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, before: Callable[[], Awaitable[Sequence[str]]]) -> None:
         super().__init__()
         self._before = before
 
+    async def load(self) -> AsyncGenerator[str, None]:
+        """Everything, newest first; what was typed before is asked for once."""
+        if not self._loaded:
+            self._loaded_strings = [*reversed(await self._before())]
+            self._loaded = True
+        for line in self._loaded_strings:
+            yield line
+
     def load_history_strings(self) -> Iterable[str]:
-        """What was typed before, newest first; asked for once, when the first line is prompted for."""
-        return reversed(self._before())
+        """Never asked for: `load` waits for them."""
+        return ()
 
     def append_string(self, string: str) -> None:
         """Remember a line that was entered."""
@@ -117,7 +125,7 @@ def line_session(
     typing: Typing,
     conversation: Callable[[], str],
     bar: Callable[[], Sequence[Fragment]],
-    before: Callable[[], Sequence[str]],
+    before: Callable[[], Awaitable[Sequence[str]]],
     style: BaseStyle,
 ) -> PromptSession[str]:
     """The prompt for lines: the conversation before it, ``bar`` below; ``before``: lines typed in earlier runs."""

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import termios
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from typing import Any, Final
@@ -99,6 +99,8 @@ class TtyFace:
     _on_line: Callable[[str], None] | None = field(init=False, default=None)
     _to_prompt: asyncio.Event = field(init=False, factory=asyncio.Event)
     _to_print: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _known: asyncio.Event = field(init=False, factory=asyncio.Event)
+    """Set once the client knows what was typed before."""
     _ending: bool = field(init=False, default=False)
     _stopped: Deferred[None] = field(init=False, factory=Deferred)
 
@@ -122,7 +124,7 @@ class TtyFace:
             Typing(self._words, lambda: self._source.preferences, moves, self._edit),
             lambda: self._draft_of,
             self._bar,
-            lambda: self._source.typed_before(),
+            self._typed_before,
             DynamicStyle(lambda: self._style),
         )
         self._reactor.callWhenRunning(self._run)
@@ -268,10 +270,13 @@ class TtyFace:
                 self.show(events.Error(code=UsageError.code, text=text))
 
     async def _prompt_on(self) -> None:
-        with _on_hangup(self._hang_up), _unseen(sys.stdin.fileno()) as echo:
+        with _on_hangup(self._hang_up), ExitStack() as held, _unseen(sys.stdin.fileno()) as echo:
+            raw = False
             while not self._ending:
-                if self._on_line is not None:
+                if self._on_line is not None and not raw:
                     echo.on()
+                    held.enter_context(self._keys.raw_mode())  # between two prompts, too: keys are the next one's
+                    raw = True
                 if self._questions:
                     await self._put(self._questions[0])
                 elif self._on_line is not None:
@@ -316,6 +321,11 @@ class TtyFace:
         finally:
             self._on_screen = None
 
+    async def _typed_before(self) -> Sequence[str]:
+        """The prompt may be there before the store that keeps them is unlocked."""
+        await self._known.wait()
+        return self._source.typed_before()
+
     # The editor -----------------------------------------------------------------------------------
     def _edit(self, text: str) -> None:
         self._line.app.create_background_task(self._edit_on(text))
@@ -344,6 +354,7 @@ class TtyFace:
         status = self._status
         if not status.ready:
             return
+        self._known.set()
         self._views.turn(status.conversation, status.lock, status.topic, status.rooms)
 
     def _go(self, conversation: str) -> None:
