@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, fields, frozen
 
-from benchmarks import e2e, growth, idle, latency, logins, memory, relay, report, store, tty, two
+from benchmarks import e2e, floor, growth, idle, latency, logins, memory, relay, report, store, tty, two
 from benchmarks.processes import ROOT
 
 
@@ -26,6 +26,7 @@ class Command:
 COMMANDS: Final = {
     "client-memory": Command("a client's memory over a million messages", memory.Size(), memory.QUICK, memory.run),
     "e2e": Command("what end-to-end encryption costs a client", e2e.Size(), e2e.QUICK, e2e.run),
+    "floor": Command("below which a delivered message cannot go", floor.Size(), floor.QUICK, floor.run),
     "growth": Command("what gets dearer as rooms grow", growth.Size(), growth.QUICK, growth.run),
     "idle": Command("what connections cost that say nothing", idle.Size(), idle.QUICK, idle.run),
     "latency": Command("how long a message is under way", latency.Size(), latency.QUICK, latency.run),

@@ -27,6 +27,8 @@ _SEALED: Final = b64encode(b"\x03" + bytes(TEXT_LENGTH + 72)).decode().rstrip("=
 _ERROR: Final = b'{"type":"error"'
 _ENVELOPE: Final = f"BENCHDEVICE1.{'A' * 43}.Aw"
 """A device, a session, and what begins a Megolm message."""
+BODY: Final = _ENVELOPE + _SEALED
+"""Of a message of a hundred bytes."""
 
 
 @frozen
