@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from encchat.errors import ConfigurationError, HandshakeError, PinMismatchError
 from encchat.limits import MIN_RSA_BITS
+from encchat.secure.noise import KeyPair, x25519_pair
 
 STATIC_DOMAIN: Final = b"encchat server static v1\0"
 IDENTITY_LENGTH: Final = 32
@@ -46,17 +47,22 @@ class ServerKeys:
     """What a server answers handshakes with; `ConfigurationError` for an RSA key that is too short.
 
     ``voucher`` is the identity key (32) and its signature (64) over the static key: message 2's payload in Noise.
+    It and ``pair`` are what all handshakes have in common, made once.
     """
 
     identity: Ed25519PrivateKey
     static: X25519PrivateKey
     rsa: RSAPrivateKey | None = field(default=None, validator=_is_long_enough)
+    pair: KeyPair = field(init=False, repr=False)
     voucher: bytes = field(init=False, repr=False)
+
+    @pair.default
+    def _make_pair(self) -> KeyPair:
+        return x25519_pair(self.static)
 
     @voucher.default
     def _make_voucher(self) -> bytes:
-        static = self.static.public_key().public_bytes_raw()
-        return self.identity.public_key().public_bytes_raw() + self.identity.sign(STATIC_DOMAIN + static)
+        return self.identity.public_key().public_bytes_raw() + self.identity.sign(STATIC_DOMAIN + self.pair.public)
 
 
 @frozen

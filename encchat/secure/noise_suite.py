@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 from attrs import define, field, frozen
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from encchat.errors import FrameError, HandshakeError
 from encchat.limits import MAX_FRAME, REKEY_AFTER_RECORDS, TAG_LENGTH
 from encchat.secure.identity import ClientKeys, Peer, ServerKeys, check_voucher
 from encchat.secure.interfaces import Handshake, Session
-from encchat.secure.noise import CipherState, HandshakeState, NoiseProtocol, x25519_pair
+from encchat.secure.noise import CipherState, HandshakeState, KeyPair, NoiseProtocol, x25519_pair
 
 MAX_NOISE_PLAINTEXT: Final = MAX_FRAME - TAG_LENGTH
 
@@ -107,11 +106,11 @@ class NoiseSuite:
 
     def initiate(self, prologue: bytes, keys: ClientKeys) -> Handshake:
         """The client's side."""
-        return _NoiseInitiator(self.name, keys, self._state(True, prologue, keys.static))
+        return _NoiseInitiator(self.name, keys, self._state(True, prologue, x25519_pair(keys.static)))
 
     def respond(self, prologue: bytes, keys: ServerKeys) -> Handshake:
         """The server's side."""
-        return _NoiseResponder(self.name, keys.voucher, self._state(False, prologue, keys.static))
+        return _NoiseResponder(self.name, keys.voucher, self._state(False, prologue, keys.pair))
 
-    def _state(self, initiator: bool, prologue: bytes, static: X25519PrivateKey) -> HandshakeState:
-        return HandshakeState.initialize(self.protocol, initiator, prologue, x25519_pair(static))
+    def _state(self, initiator: bool, prologue: bytes, static: KeyPair) -> HandshakeState:
+        return HandshakeState.initialize(self.protocol, initiator, prologue, static)

@@ -136,14 +136,15 @@ class DeviceChecker:
     credentialInterfaces = (IDeviceKey,)
 
     def requestAvatarId(self, credentials: Any) -> defer.Deferred[bytes]:
-        return defer.Deferred.fromCoroutine(self._check(credentials))
+        found: defer.Deferred[tuple[Account, Device] | None] = self._store.device(credentials.key)
+        return found.addCallback(self._check, credentials)
 
-    async def _check(self, credentials: Any) -> bytes:
-        found = await self._store.device(credentials.key)
+    @staticmethod
+    def _check(found: tuple[Account, Device] | None, credentials: Any) -> bytes:
         if found is None or folded(found[0].name) != folded(credentials.user):
             raise UnauthorizedLogin
         credentials.found = found
-        return bytes(found[0].name.encode())
+        return found[0].name.encode()
 
 
 @implementer(ICredentialsChecker)
@@ -215,15 +216,15 @@ class Realm:
     _now: Milliseconds
     _make_accounts: bool
 
-    def requestAvatar(self, avatarId: Any, mind: object, *interfaces: type[Interface]) -> defer.Deferred[Any]:
-        return defer.Deferred.fromCoroutine(self._avatar(avatarId, mind, interfaces))
-
-    async def _avatar(self, avatar_id: Any, mind: object, interfaces: Sequence[type[Interface]]) -> Any:
+    def requestAvatar(self, avatarId: Any, mind: object, *interfaces: type[Interface]) -> Any:
         if IAvatar not in interfaces:
             raise NotImplementedError("this realm has accounts (IAvatar) only")
         if isinstance(mind, DeviceKey) and mind.found is not None:
             return IAvatar, mind.found[0], _no_logout
-        return IAvatar, await self._account(avatar_id.decode("utf-8", "replace")), _no_logout
+        return defer.Deferred.fromCoroutine(self._avatar(avatarId.decode("utf-8", "replace")))
+
+    async def _avatar(self, name: str) -> Any:
+        return IAvatar, await self._account(name), _no_logout
 
     async def _account(self, name: str) -> Account:
         account: Account | None = await self._store.account(name)

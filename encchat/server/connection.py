@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from encchat import __version__
@@ -18,8 +17,6 @@ from encchat.server.dispatch import Dispatcher
 from encchat.server.live import LivePlace
 from encchat.server.services import Services
 from encchat.wire import Closing, Welcome, encode
-
-log = Logger()
 
 
 class ChatConnection(LineReceiver):
@@ -42,11 +39,13 @@ class ChatConnection(LineReceiver):
     def connectionMade(self) -> None:
         """The channel is secured: greet, and give a stranger a limited time."""
         services, settings = self._services, self._services.settings
-        self._outbox = Outbox(self.transport, services.turn, settings.max_unsent + UNSENT_RESERVE, self._overflow)
-        self.write_line = self._outbox.write_line
         self.context = Context(services, self, services.meters.connection(self.address))
         self._place = LivePlace(services, self.context)
+        self._outbox = Outbox(
+            self.transport, services.turn, settings.max_unsent + UNSENT_RESERVE, self._place.overflowed
+        )
         self._outbox.watch(settings.max_unsent, self._place)
+        self.write_line = self._outbox.write_line
         self.write_line(
             encode(
                 Welcome(
@@ -159,7 +158,3 @@ class ChatConnection(LineReceiver):
     def _not_logged_in(self) -> None:
         seconds = self._services.settings.unauthenticated_seconds
         self.context.leave(Closing(reason=f"no login came within {seconds:g} seconds"))
-
-    def _overflow(self) -> None:
-        log.warn("too much waits for {user}, who is hung up", event="stopped_reader", user=self.context.name)
-        self.break_off()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, Flag, auto
 from typing import Protocol
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
@@ -79,6 +79,39 @@ class Connection(Protocol):
 
     def break_off(self) -> None:
         """Hang up at once."""
+
+
+@frozen
+class Gone:
+    """What a context has once its connection is lost, for whoever still answers it: it takes all and does nothing.
+
+    The connection itself is then nobody's any more and goes at once: were it left to the garbage collector, what
+    thousands who came and went have left would be found in one long pause.
+    """
+
+    address: str
+    device_key: bytes
+
+    def write_line(self, line: bytes) -> None:
+        """Nobody gets it."""
+
+    def logged_in(self) -> None:
+        """There are no limits left."""
+
+    def hold(self, reason: Hold) -> None:
+        """Nothing is read."""
+
+    def hold_for(self, reason: Hold, seconds: float) -> None:
+        """The same."""
+
+    def release(self, reason: Hold) -> None:
+        """The same."""
+
+    def close(self) -> None:
+        """It is."""
+
+    def break_off(self) -> None:
+        """The same."""
 
 
 @define(eq=False, repr=False)
@@ -175,6 +208,7 @@ class Context:
     def lost(self) -> None:
         """The transport is gone."""
         self._end(lost=True)
+        self.connection = Gone(self.connection.address, self.connection.device_key)
 
     def _end(self, *, lost: bool) -> None:
         before, self.state = self.state, State.CLOSED

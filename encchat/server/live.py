@@ -46,6 +46,11 @@ class LivePlace:
             self._context.write_line(encode(Behind()))
         self._context.connection.release(Hold.UNSENT)
 
+    def overflowed(self) -> None:
+        """What waits is over the outbox's limit, although nothing more is read from this peer."""
+        log.warn("too much waits for {user}, who is hung up", event="stopped_reader", user=self._context.name)
+        self._context.break_off()
+
     def lost(self) -> None:
         """The connection is gone."""
         self._leave()

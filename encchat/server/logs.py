@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, Final, Literal, TextIO, cast
 
 import msgspec
@@ -39,6 +40,8 @@ _LEGACY: Final = frozenset(
 )
 """Keys that Twisted's older log puts beside the fields."""
 
+_PLAIN: Final = (str, int, float, NoneType)
+
 
 @implementer(ILogObserver)
 @frozen
@@ -70,8 +73,7 @@ def json_line(event: LogEvent) -> str:
 
 
 def _is_field(name: str, value: object) -> bool:
-    plain = value is None or isinstance(value, str | int | float | bool)
-    return plain and not name.startswith("log_") and name not in _LEGACY
+    return not name.startswith("log_") and isinstance(value, _PLAIN) and name not in _LEGACY
 
 
 @implementer(ILogObserver)

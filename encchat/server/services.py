@@ -136,7 +136,6 @@ class Services:
         self.chat.arrive(account)
         self.calls.arrived(account.name)
         self.carry_out(())
-        self._see(account)
         contacts: Deferred[list[str]] = self.store.contacts(account.id)
         contacts.addCallback(lambda names: self.carry_out(self.chat.meet(account.name, names)))
         contacts.addErrback(self._broke)
@@ -184,7 +183,8 @@ class Services:
                 receiver.leave(last)
 
     def _see_device(self, receiver: Receiver) -> None:
-        """Written after the connection is among those a revocation ends: one that the login crossed shows here."""
+        """Its account too. Written after the connection is among those a revocation ends: one that the login crossed
+        shows here."""
         seen: Deferred[bool] = self.store.mark_device_seen(receiver.device.key, self.now())
         seen.addCallback(self._check_device, receiver)
         seen.addErrback(self._broke)

@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from encchat.errors import CounterExhaustedError, HandshakeError, RecordError
 from encchat.limits import MAX_FRAME, MAX_READY_CIPHERS
 from encchat.secure.noise import CipherState, HandshakeState, NoiseProtocol, x25519_pair
-from encchat.secure.noise.functions import CIPHERS, Aead, Cipher
+from encchat.secure.noise.functions import CIPHERS, HASHES, Aead, Cipher
 from encchat.secure.noise.patterns import PATTERNS, pattern_of
+from encchat.secure.noise.symmetric_state import SymmetricState
 from tests.secure.pairs import static
 
 XX = "Noise_XX_25519_ChaChaPoly_SHA256"
@@ -202,6 +203,23 @@ class CipherStateTests(SynchronousTestCase):
             second = {state.encrypt_with_ad(b"", b"text") for state in states}
             self.assertEqual(len(made), again * count)
             self.assertEqual((len(first), len(second), len(first | second)), (1, 1, 2))
+
+    def test_newcomers_take_no_ready_cipher_from_those_who_talk(self) -> None:
+        """However many handshakes are computed, who has sent something does not make a cipher anew for it."""
+        made: list[bytes] = []
+
+        def under(key: bytes) -> Aead:
+            made.append(key)
+            return AESGCM(key)
+
+        talker = CipherState(Cipher(under, CIPHERS["AESGCM"].nonce), bytes(32))
+        talker.encrypt_with_ad(b"", b"text")
+        handshake = SymmetricState.initialize(b"name", CIPHERS["AESGCM"], HASHES["SHA256"])
+        for _ in range(MAX_READY_CIPHERS + 1):
+            handshake.mix_key(bytes(32))
+            handshake.encrypt_and_hash(b"")
+        talker.encrypt_with_ad(b"", b"text")
+        self.assertEqual(len(made), 1)
 
     def test_nothing_is_kept_of_a_state_that_is_gone(self) -> None:
         """Its key neither."""

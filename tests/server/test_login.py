@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.server.harness import PASSWORD, START, ServerTestCase
+import gc
+from weakref import ref
+
+from tests.server.harness import PASSWORD, START, Client, ServerTestCase
 from tests.wire.test_codec import EXAMPLES
 
 
@@ -91,6 +94,18 @@ class LoggingIn(ServerTestCase):
         await again.do("login", user="alice", password=PASSWORD)  # hashed after the ghost's
         again.vanish()
         self.assertEqual([entry["user"] for entry in (await bob.do("users"))["users"]], ["bob"])
+
+    async def test_what_is_gone_leaves_nothing_to_the_garbage_collector(self) -> None:
+        """Thousands who came and went would otherwise be looked through in one long pause of the server."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        server = await self.serve()
+        for leave in (Client.vanish, lambda client: client.send("quit")):
+            client = await server.user("alice")
+            leave(client)
+            await client.end()
+            gone, client.connection = ref(client.connection), None
+            self.assertIsNone(gone())
 
 
 class Strangers(ServerTestCase):

@@ -85,9 +85,10 @@ class Hash:
     algorithm: HashAlgorithm
     length: int
 
-    def digest(self, *parts: bytes) -> bytes:
-        """HASH over the concatenation of ``parts``."""
-        return bytes(self.make(b"".join(parts)).digest())
+    def digest(self, data: bytes) -> bytes:
+        """HASH."""
+        digest: bytes = self.make(data).digest()
+        return digest
 
     def hkdf(self, chaining_key: bytes, material: bytes, outputs: int) -> list[bytes]:
         """HKDF of section 4.3: ``outputs`` blocks of HASHLEN bytes."""

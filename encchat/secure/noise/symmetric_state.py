@@ -5,7 +5,19 @@ from __future__ import annotations
 from attrs import define, field
 
 from encchat.secure.noise.cipher_state import CipherState
-from encchat.secure.noise.functions import KEY_LENGTH, Cipher, Hash
+from encchat.secure.noise.functions import KEY_LENGTH, Aead, Cipher, Hash
+
+
+@define
+class _BriefCipherState(CipherState):
+    """That of a handshake: each key seals one or two things and is gone.
+
+    Its ciphers are not among those kept ready, or a few hundred newcomers would have all others make theirs again.
+    """
+
+    def _ready(self) -> Aead | None:
+        self._aead = None if self.k is None else self._cipher.under(self.k)
+        return self._aead
 
 
 @define
@@ -24,7 +36,7 @@ class SymmetricState:
         # Section 5.2: a name of at most HASHLEN bytes is padded with zeros, a longer one is hashed.
         short = len(protocol_name) <= hash_.length
         h = protocol_name.ljust(hash_.length, b"\0") if short else hash_.digest(protocol_name)
-        return cls(hash_, cipher, h, h, CipherState(cipher))
+        return cls(hash_, cipher, h, h, _BriefCipherState(cipher))
 
     def has_key(self) -> bool:
         """Whether what is sent now is encrypted."""
@@ -37,7 +49,7 @@ class SymmetricState:
 
     def mix_hash(self, data: bytes) -> None:
         """MixHash."""
-        self.h = self._hash.digest(self.h, data)
+        self.h = self._hash.digest(self.h + data)
 
     def mix_key_and_hash(self, material: bytes) -> None:
         """MixKeyAndHash, for pre-shared keys."""

@@ -132,7 +132,7 @@ class IStore(Interface):
         """Remove the device, its cursors, keys and inbox, if there is one."""
 
     def mark_device_seen(key: bytes, now: int) -> Deferred[bool]:
-        """Set `Device.last_seen`, which never goes back; whether there is such a device."""
+        """`mark_seen` for the device and its account; whether there is such a device."""
 
     def move_cursor(device_key: bytes, key: str, seq: int) -> Deferred[None]:
         """The device has taken all of the conversation up to ``seq``; never back, never past its end.

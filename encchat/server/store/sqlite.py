@@ -24,6 +24,7 @@ from encchat.server.store import database
 from encchat.server.store.database import connect
 from encchat.server.store.interface import Done, IStore
 from encchat.server.store.jobs import AppendJob, Job, named
+from encchat.server.store.reader import Question, Reader
 from encchat.server.store.sql import SqlStore
 from encchat.server.store.writer import Writer
 
@@ -62,10 +63,10 @@ class SqliteStore(SqlStore):
         self._reactor: Any = reactor
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
-        self._pool = ThreadPool(1, 1, name="encchat store reader")
         self._copier = ThreadPool(0, 1, name="encchat store copier")
         self._turn = TurnEnd(cast("Scheduler", reactor))
         self._jobs: list[Job] = []
+        self._questions: list[Question] = []
         self._free = backlog
 
     # Opening and closing
@@ -73,13 +74,14 @@ class SqliteStore(SqlStore):
         return defer.Deferred.fromCoroutine(self._open())
 
     async def _open(self) -> None:
-        self._pool.start()
+        self._reading = Reader(self._reactor.callFromThread)
+        self._reading.start()
         self._copier.start()
         try:
-            writing, self._reader = await self._in_pool(lambda: (connect(self._path), connect(self._path)))
+            writing, self._reader = await self._aside(lambda: (connect(self._path), connect(self._path)))
         except StoreError:
             self._copier.stop()
-            self._pool.stop()
+            self._reading.stop()
             raise
         self._writer = Writer(writing, self._reactor.callFromThread)
         self._writer.start()
@@ -101,19 +103,23 @@ class SqliteStore(SqlStore):
         closed: defer.Deferred[None] = defer.Deferred()
         writer.close(lambda: closed.callback(None))
         await closed
-        await self._in_pool(reader.close)
+        await self._aside(reader.close)
         self._copier.stop()
-        self._pool.stop()
+        self._reading.stop()
 
     # Ways to the threads
-    def _in_pool(self, work: Callable[[], T]) -> defer.Deferred[T]:
-        return deferToThreadPool(self._reactor, self._pool, work)
+    def _aside(self, work: Callable[[], T]) -> defer.Deferred[T]:
+        """Have the reading thread do it, behind what it was asked before."""
+        answer: defer.Deferred[T] = defer.Deferred()
+        self._questions.append(Question(work, answer))
+        self._turn.call(self._hand_over)
+        return answer
 
     def _read(self, query: Callable[..., T], *arguments: object) -> defer.Deferred[T]:
         reader = self._reader
         if reader is None:
             return defer.fail(self._not_open())
-        return self._in_pool(lambda: query(reader, *arguments)).addErrback(named)
+        return self._aside(partial(query, reader, *arguments)).addErrback(named)
 
     def _submit(self, job: Job) -> None:
         if self._writer is None:
@@ -127,6 +133,9 @@ class SqliteStore(SqlStore):
         jobs, self._jobs = self._jobs, []
         if self._writer is not None and jobs:
             self._writer.submit(jobs)
+        questions, self._questions = self._questions, []
+        if questions:
+            self._reading.ask(questions)
 
     def _soon(self, call: Callable[[], None]) -> None:
         self._reactor.callLater(0, call)

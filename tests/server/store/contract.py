@@ -246,6 +246,15 @@ class StoreContract:
         (_, found) = await self.store.device(KEY)
         self.assertEqual((found.created, found.last_seen), (NOW, NOW + 5))
 
+    async def test_with_a_device_its_account_is_seen(self) -> None:
+        """In the same step; nobody else's, and never back either."""
+        alice, bob = await self.alice(), await self.bob()
+        await self.store.add_device(alice.id, KEY, "laptop", NOW)
+        for late in (5, 3):
+            await self.store.mark_device_seen(KEY, NOW + late)
+        found = [(await self.store.account(name)).last_seen for name in (alice.name, bob.name)]
+        self.assertEqual(found, [NOW + 5, None])
+
     async def test_devices_are_listed_by_age(self) -> None:
         """Of one account, and nobody else's."""
         alice, bob = await self.alice(), await self.bob()
