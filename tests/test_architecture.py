@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import stat
 import subprocess
+from functools import cache
 from pathlib import Path
 from unittest import SkipTest
 
@@ -58,8 +59,11 @@ NO_TWISTED = (
     "encchat.client.commands",
     "encchat.client.classic",
     "encchat.client.events",
+    "encchat.client.files",
+    "encchat.client.keys",
     "encchat.client.preferences",
     "encchat.client.render",
+    "encchat.client.rooms",
     "encchat.client.terminal",
     "encchat.client.text",
     "encchat.client.typed",
@@ -74,11 +78,13 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package by name."""
     return {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """The dotted names ``path`` imports anywhere in it, names taken from packages included."""
     found: set[str] = set()

@@ -18,7 +18,7 @@ from encchat.client.connection import Server
 from encchat.client.core import ClientCore, Question, State
 from encchat.client.exits import Exit, exit_for
 from encchat.client.faces import Completion, Face, FaceName, Status
-from encchat.client.files import Files, LocalFiles
+from encchat.client.files.disk import Files, LocalFiles
 from encchat.client.first_run import FirstRun, new_password
 from encchat.client.login import Credentials
 from encchat.client.options import Options

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from encchat import wire
 from encchat.client.requests import Answer, Requests
-from encchat.client.room_actions import RoomActions
+from encchat.client.rooms.actions import RoomActions
 from encchat.client.world import World
 from encchat.errors import NotConnectedError
 

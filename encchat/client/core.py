@@ -50,24 +50,24 @@ from encchat.client.arrival import Arrival
 from encchat.client.aside import Workshop
 from encchat.client.classic import from_classic
 from encchat.client.commands import Suggestion
-from encchat.client.file_actions import FileActions
-from encchat.client.files import Files, NoFiles
+from encchat.client.files.actions import FileActions
+from encchat.client.files.disk import Files, NoFiles
+from encchat.client.files.transfers import Transfers
 from encchat.client.floor import Failed, Then
 from encchat.client.generic import Value
 from encchat.client.hearing import Hearing
 from encchat.client.keyboard import Keyboard
+from encchat.client.keys.actions import TrustActions
 from encchat.client.ledger import Ledger
 from encchat.client.mail import Mail
 from encchat.client.privacy import Privacy
 from encchat.client.requests import Done, Requests
-from encchat.client.room_actions import RoomActions
-from encchat.client.rooms import Rooms
+from encchat.client.rooms.actions import RoomActions
+from encchat.client.rooms.known import Rooms
 from encchat.client.settings import Settings
 from encchat.client.states import Asked, Ending, Question, State
 from encchat.client.store import MemoryStore, Outgoing, Store, StoredMessage
 from encchat.client.terminal.history import TypedLines
-from encchat.client.transfers import Transfers
-from encchat.client.trust_actions import TrustActions
 from encchat.client.typed import TypedAhead, Typist
 from encchat.client.world import World
 from encchat.e2e.interfaces import Scheme

@@ -7,10 +7,10 @@ from typing import Any, Literal, Protocol
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.files import Files
-from encchat.client.key_machine import KeyMachine
+from encchat.client.files.disk import Files
+from encchat.client.keys.machine import KeyMachine
 from encchat.client.requests import Done
-from encchat.client.rooms import Rooms
+from encchat.client.rooms.known import Rooms
 from encchat.client.settings import Settings
 
 Then = Callable[[wire.Result | None], None]

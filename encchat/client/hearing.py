@@ -10,7 +10,7 @@ from encchat import wire
 from encchat.client.mail import Mail
 from encchat.client.privacy import Privacy
 from encchat.client.requests import Requests
-from encchat.client.room_actions import RoomActions
+from encchat.client.rooms.actions import RoomActions
 from encchat.client.typed import TypedAhead
 from encchat.client.world import World
 

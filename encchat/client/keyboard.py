@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from attrs import define
 
 from encchat.client.commands import BY_VERB, Known, Suggestion, complete, is_secret
-from encchat.client.file_actions import FileActions
-from encchat.client.files import Files
-from encchat.client.rooms import Rooms
+from encchat.client.files.actions import FileActions
+from encchat.client.files.disk import Files
+from encchat.client.rooms.known import Rooms
 from encchat.client.settings import Settings
 from encchat.client.terminal.history import TypedLines
 from encchat.client.world import World

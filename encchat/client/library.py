@@ -19,7 +19,7 @@ from encchat import wire
 from encchat.client.connection import Server
 from encchat.client.core import ClientCore, Question, State
 from encchat.client.events import Direction, ScreenEvent, Transfer
-from encchat.client.files import LocalFiles
+from encchat.client.files.disk import LocalFiles
 from encchat.client.home import Home
 from encchat.client.login import Credentials, error_from
 from encchat.client.requests import Answer

@@ -23,15 +23,15 @@ import msgspec
 from attrs import define, field
 
 from encchat import names, wire
-from encchat.client.call_keys import CallKeys
 from encchat.client.chain import Chain
 from encchat.client.inbox import stored
+from encchat.client.keys.calls import CallKeys
+from encchat.client.keys.unopened import Unopened, UnopenedMessages
 from encchat.client.ledger import Ledger
 from encchat.client.passing import Passing
 from encchat.client.requests import Answer, Done, Requests
-from encchat.client.rooms import Rooms, direct_conversation, session_conversation
+from encchat.client.rooms.known import Rooms, direct_conversation, session_conversation
 from encchat.client.store.interface import NEWER, SPOKEN, StoredMessage
-from encchat.client.unopened import Unopened, UnopenedMessages
 from encchat.e2e import interfaces as e2e
 from encchat.e2e.identity import SIGNATURES
 from encchat.e2e.machine import Machine

@@ -16,7 +16,7 @@ from typing import Final
 from attrs import frozen
 
 from encchat.client import events
-from encchat.client.reasons import reason_text
+from encchat.client.keys.reasons import reason_text
 from encchat.client.terminal.columns import padded, width
 from encchat.client.text import printable, printable_lines, printable_name
 from encchat.e2e.emoji import GLYPHS

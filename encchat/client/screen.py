@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.sealed_files import described
+from encchat.client.files.sealed import described
 from encchat.client.store.interface import NEWER, StoredMessage
 from encchat.errors import FileRefusedError
 from encchat.limits import MAX_KEPT_MESSAGES

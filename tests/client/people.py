@@ -13,7 +13,7 @@ from twisted.internet import defer, reactor
 from encchat import wire
 from encchat.client import events
 from encchat.client.core import ClientCore, State
-from encchat.client.files import Files, NoFiles
+from encchat.client.files.disk import Files, NoFiles
 from encchat.client.settings import Settings
 from encchat.client.store import MemoryStore
 from encchat.errors import StoreError

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.client import events
-from encchat.client.call_keys import CallKeys
+from encchat.client.keys.calls import CallKeys
 from encchat.client.ledger import Ledger
 from encchat.client.store import MemoryStore
 from encchat.limits import SESSION_GRACE_SECONDS, SESSION_KEYS_SECONDS

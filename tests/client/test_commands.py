@@ -14,8 +14,8 @@ from encchat.client.core import Ending
 from encchat.client.store import MemoryStore
 from encchat.errors import UsageError
 from encchat.limits import DEFAULT_PAST, MAX_PAST, MAX_REASON
+from tests.client.rooms.test_known import state
 from tests.client.table import ROLL, private, ready
-from tests.client.test_rooms import state
 
 HISTORIES = ("", "5", "lobby", "@carol 3", f"lobby {MAX_PAST - 1}", f"lobby {MAX_PAST}")
 

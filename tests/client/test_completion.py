@@ -14,8 +14,8 @@ from encchat.client.commands import COMMANDS
 from encchat.client.commands.completion import Known, suggestions
 from encchat.client.commands.table import Command, Flag
 from encchat.client.preferences import OPTIONS
+from tests.client.rooms.test_known import member, state
 from tests.client.table import Table, ready
-from tests.client.test_rooms import member, state
 
 PIECES = (
     " ",

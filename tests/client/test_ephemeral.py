@@ -8,7 +8,7 @@ import msgspec
 from attrs import define, field
 
 from encchat.client import events
-from encchat.client.rooms import Settings
+from encchat.client.rooms.known import Settings
 from encchat.client.store import MemoryStore
 from encchat.client.store.interface import Changes
 from tests.client.garden import GardenTestCase

@@ -19,8 +19,8 @@ from encchat.client.store.vault import Vault
 from encchat.client.terminal.history import KIND, TypedLines
 from encchat.errors import StoreError
 from encchat.limits import MAX_HISTORY, MAX_HISTORY_LINE
+from tests.client.rooms.test_known import state
 from tests.client.table import Table, ready
-from tests.client.test_rooms import state
 from tests.processes import directory
 
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from encchat import wire
 from encchat.client import generic
-from encchat.client.file_actions import FileActions
-from encchat.client.room_actions import RoomActions
+from encchat.client.files.actions import FileActions
+from encchat.client.keys.actions import TrustActions
+from encchat.client.rooms.actions import RoomActions
 from encchat.client.settings import Settings
-from encchat.client.trust_actions import TrustActions
 
 
 class Actor(Protocol):

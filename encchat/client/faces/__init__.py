@@ -31,7 +31,7 @@ class Status:
     connection: str = ""
     waiting: int = 0
     lock: str = ""
-    """How what is said there is protected (`encchat.client.trust_actions.TrustActions.lock`)."""
+    """How what is said there is protected (`encchat.client.keys.actions.TrustActions.lock`)."""
     topic: str = ""
     rooms: tuple[str, ...] = ()
     """The rooms this account is in."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
-from encchat.client.sealed_files import kept_name
+from encchat.client.files.sealed import kept_name
 from encchat.client.store.interface import SPOKEN, StoredMessage
 from encchat.errors import StoreError
 

@@ -14,9 +14,9 @@ import msgspec
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.files import LocalFiles
+from encchat.client.files.disk import LocalFiles
+from encchat.client.files.sealed import ChunkSeal, description
 from encchat.client.preferences import Preferences
-from encchat.client.sealed_files import ChunkSeal, description
 from encchat.client.settings import Settings
 from encchat.client.store import MemoryStore
 from encchat.errors import UnknownFileError

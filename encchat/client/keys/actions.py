@@ -11,8 +11,8 @@ from attrs import define
 from encchat import names
 from encchat.client import events
 from encchat.client.floor import Floor
-from encchat.client.key_machine import KeyMachine
-from encchat.client.reasons import reason_text
+from encchat.client.keys.machine import KeyMachine
+from encchat.client.keys.reasons import reason_text
 from encchat.e2e import interfaces as e2e
 from encchat.errors import EncchatError, NotConnectedError, NotEncryptedError, UsageError
 

@@ -12,8 +12,8 @@ from encchat.client import events
 from encchat.client.commands import COMMANDS
 from encchat.client.core import State
 from encchat.errors import NameRefusedError
+from tests.client.rooms.test_known import ULID, change, member, state
 from tests.client.table import Table, new_core
-from tests.client.test_rooms import ULID, change, member, state
 
 THEIRS = "01J0000000000000000000000Z"
 

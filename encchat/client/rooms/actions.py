@@ -18,9 +18,9 @@ from encchat import names, wire
 from encchat.client import events
 from encchat.client.floor import Floor
 from encchat.client.requests import Answer
-from encchat.client.room_names import RANDOM_BYTES, made_up
-from encchat.client.room_trust import RoomTrust
-from encchat.client.rooms import Settings
+from encchat.client.rooms.known import Settings
+from encchat.client.rooms.names import RANDOM_BYTES, made_up
+from encchat.client.rooms.trust import RoomTrust
 from encchat.client.screen import iso_time
 from encchat.client.store.interface import StoredMessage, Trust
 from encchat.errors import NameRefusedError, RequestError, UsageError

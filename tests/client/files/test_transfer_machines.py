@@ -13,14 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.files import Found, NoFiles
+from encchat.client.files.disk import Found, NoFiles
+from encchat.client.files.sealed import ChunkSeal, described, description
+from encchat.client.files.transfers import Transfers
 from encchat.client.floor import Floor
 from encchat.client.ledger import Ledger
 from encchat.client.requests import Done
-from encchat.client.sealed_files import ChunkSeal, described, description
 from encchat.client.store import MemoryStore, StoredMessage
 from encchat.client.store.interface import Changes
-from encchat.client.transfers import Transfers
 from encchat.e2e.interfaces import at_once
 from encchat.errors import InternalError, NotConnectedError, OverloadedError, UsageError
 from encchat.limits import FILE_CHUNK, FILE_WINDOW, MAX_TRANSFERS

@@ -14,16 +14,17 @@ import msgspec
 from attrs import define, field
 
 from encchat import wire
-from encchat.client import downloads, events, uploads
-from encchat.client.downloads import Download, Inbound
-from encchat.client.files import Files, Found
+from encchat.client import events
+from encchat.client.files import downloads, uploads
+from encchat.client.files.disk import Files, Found
+from encchat.client.files.downloads import Download, Inbound
+from encchat.client.files.sealed import KEY_BYTES, Descriptor, clean_name, described
+from encchat.client.files.transfer import Step, Transfer
+from encchat.client.files.uploads import Outbound, Upload
 from encchat.client.floor import Floor
 from encchat.client.ledger import Ledger
 from encchat.client.requests import Done
-from encchat.client.sealed_files import KEY_BYTES, Descriptor, clean_name, described
 from encchat.client.store import StoredMessage
-from encchat.client.transfer import Step, Transfer
-from encchat.client.uploads import Outbound, Upload
 from encchat.e2e.interfaces import Aside
 from encchat.errors import FileRefusedError, OverloadedError, StoreError, UsageError
 from encchat.limits import MAX_TRANSFERS, TRANSFER_SHOWN_SECONDS
@@ -146,7 +147,7 @@ class Transfers:
     def _add(self, transfer: Transfer) -> None:
         self._all[transfer.direction, transfer.ulid] = transfer
 
-    # What a transfer gets (encchat.client.transfer.Desk) ------------------------------------------
+    # What a transfer gets (encchat.client.files.transfer.Desk) ------------------------------------------
     @property
     def files(self) -> Files:
         """The files of whoever sits here."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.files import Files
+from encchat.client.files.disk import Files
 from encchat.client.requests import Done
 from encchat.e2e.interfaces import Aside, Keep
 from encchat.errors import InternalError, OverloadedError, ThrottledError
@@ -36,7 +36,7 @@ class Step(Enum):
 
 
 class Desk(Protocol):
-    """What a transfer gets; `encchat.client.transfers.Transfers` is the one."""
+    """What a transfer gets; `encchat.client.files.transfers.Transfers` is the one."""
 
     @property
     def files(self) -> Files:

@@ -9,12 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.client import events
-from encchat.client.rooms import PARTLY
+from encchat.client.rooms.known import PARTLY
 from encchat.client.store import MemoryStore
 from encchat.e2e.memberships import sign_joining
+from tests.client.rooms.test_actions import heard, ready
+from tests.client.rooms.test_known import ULID, change, member, state
 from tests.client.table import Table
-from tests.client.test_room_actions import heard, ready
-from tests.client.test_rooms import ULID, change, member, state
 
 
 class Owner(SynchronousTestCase):

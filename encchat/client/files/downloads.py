@@ -1,6 +1,6 @@
 """Fetching a file: its pieces are asked for in order, opened, and written behind one another into ``NAME.part``.
 
-Theory of operation. Each piece is opened before it is written (`encchat.client.sealed_files`), so the part holds
+Theory of operation. Each piece is opened before it is written (`encchat.client.files.sealed`), so the part holds
 nothing that the sender has not sealed, and never more than the size that was said. After a restart the part is
 read again, as a disk can lose what was written last; a whole number of pieces of it counts. When all are there and the
 SHA-256 is that of the message the part gets its name. If it is not, and some of the part is of an earlier process,
@@ -20,9 +20,9 @@ from msgspec import Struct
 
 from encchat import wire
 from encchat.client import events
+from encchat.client.files.sealed import ChunkSeal, Descriptor
+from encchat.client.files.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
 from encchat.client.requests import Answer
-from encchat.client.sealed_files import ChunkSeal, Descriptor
-from encchat.client.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
 from encchat.errors import EncchatError, NotConnectedError
 from encchat.limits import FILE_CHUNK, FILE_HASH_SLICE, FILE_WINDOW
 from encchat.wire.files import sealed_length

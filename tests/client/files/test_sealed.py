@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from encchat.client import sealed_files
-from encchat.client.sealed_files import ChunkSeal, Descriptor, clean_name, described, description, kept_name
+from encchat.client.files import sealed as sealed_files
+from encchat.client.files.sealed import ChunkSeal, Descriptor, clean_name, described, description, kept_name
 from encchat.client.text import printable
 from encchat.errors import FileRefusedError
 from encchat.limits import FILE_CHUNK, MAX_FILE_NAME, MAX_FILE_TAKEN, TAG_LENGTH

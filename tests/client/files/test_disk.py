@@ -7,8 +7,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from encchat.client import files
-from encchat.client.files import LocalFiles, NoFiles
+from encchat.client.files import disk
+from encchat.client.files.disk import LocalFiles, NoFiles
 from encchat.errors import UsageError
 
 
@@ -47,7 +47,7 @@ class Files(SynchronousTestCase):
 
     def test_a_file_has_a_limit(self) -> None:
         """A device that never ends is not read for ever."""
-        self.patch(files, "MAX_KEY_EXPORT", 4)
+        self.patch(disk, "MAX_KEY_EXPORT", 4)
         for size in (3, 4):
             (self.place / "keys").write_bytes(b"x" * size)
             self.assertEqual(size, len(LocalFiles().read(str(self.place / "keys"))))
@@ -100,7 +100,7 @@ class Files(SynchronousTestCase):
 
     def test_few_paths_are_shown(self) -> None:
         """A folder of a million files does not fill the screen."""
-        self.patch(files, "MAX_PATHS", 3)
+        self.patch(disk, "MAX_PATHS", 3)
         for number in range(4):
             self.assertEqual(min(number, 3), len(LocalFiles().paths(f"{self.place}/f")))
             (self.place / f"f{number}").touch()

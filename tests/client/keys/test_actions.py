@@ -8,7 +8,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from encchat.client import events
-from encchat.client.files import LocalFiles
+from encchat.client.files.disk import LocalFiles
 from encchat.client.store import MemoryStore
 from tests.client.table import Table, ready
 

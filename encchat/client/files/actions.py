@@ -15,12 +15,12 @@ from attrs import define, field
 
 from encchat import names, wire
 from encchat.client import events, screen
-from encchat.client.files import Found
+from encchat.client.files.disk import Found
+from encchat.client.files.sealed import Descriptor, clean_name, described
+from encchat.client.files.transfers import Transfers
 from encchat.client.floor import Floor
 from encchat.client.ledger import Ledger
-from encchat.client.sealed_files import Descriptor, clean_name, described
 from encchat.client.store import StoredMessage
-from encchat.client.transfers import Transfers
 from encchat.errors import FileRefusedError, NotEncryptedError, UsageError
 from encchat.limits import MAX_FILE_TAKEN, MAX_FILES_SHOWN
 

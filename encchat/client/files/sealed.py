@@ -2,7 +2,7 @@
 
 Theory of operation. Every file has a key of its own, of 256 random bits, which only the end-to-end encrypted message
 about it tells. Piece ``number`` of ``count`` is AES-256-GCM under that key with the number as nonce, so no piece may be
-sealed in two versions: who uploads makes sure that the bytes are still the same (`encchat.client.uploads`). The
+sealed in two versions: who uploads makes sure that the bytes are still the same (`encchat.client.files.uploads`). The
 associated data binds the file's ULID, the number and the count, so a piece that the server alters, swaps, repeats,
 leaves out or takes from another file does not open. The SHA-256 of the whole stands in the message as well.
 

@@ -12,8 +12,8 @@ from attrs import field, frozen
 
 from encchat import wire
 from encchat.client.floor import Floor
-from encchat.client.key_machine import KeyMachine
-from encchat.client.rooms import PARTLY, Room
+from encchat.client.keys.machine import KeyMachine
+from encchat.client.rooms.known import PARTLY, Room
 from encchat.e2e.rosters import Rosters
 from encchat.errors import EncchatError
 from encchat.limits import INTRODUCTION_SECONDS, MAX_WITNESSES, MEMBERS_SLICE

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from encchat import wire
 from encchat.client.ledger import Ledger
-from encchat.client.room_names import RANDOM_BYTES, made_up
-from encchat.client.rooms import Rooms, direct_conversation, session_conversation
+from encchat.client.rooms.known import Rooms, direct_conversation, session_conversation
+from encchat.client.rooms.names import RANDOM_BYTES, made_up
 from encchat.client.store import MemoryStore
 from encchat.errors import UnknownConversationError
 

@@ -20,9 +20,9 @@ from msgspec import Struct
 
 from encchat import wire
 from encchat.client import events
+from encchat.client.files.sealed import HASH_BYTES, ChunkSeal, description
+from encchat.client.files.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
 from encchat.client.requests import Answer
-from encchat.client.sealed_files import HASH_BYTES, ChunkSeal, description
-from encchat.client.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
 from encchat.errors import EncchatError, NotConnectedError
 from encchat.limits import FILE_AGAIN, FILE_CHUNK, FILE_HASH_SLICE, FILE_WINDOW
 from encchat.wire.files import chunks_of
