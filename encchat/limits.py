@@ -712,6 +712,9 @@ MAX_NOTIFIED: Final = 200
 MAX_UNREAD_EVENTS: Final = 10_000
 """Events that wait for a program to read them."""
 
+MAX_LOCK_MEMBERS: Final = 50
+"""Members of a room whose keys are looked at for the lock in the bar: it is painted anew with every message."""
+
 MAX_JUDGED_PASSWORD: Final = 72
 """Characters of a new password that its strength is told from: guessing how to guess takes longer than linear time."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -13,8 +13,11 @@ from encchat.client import events
 from encchat.client.floor import Floor
 from encchat.client.keys.machine import KeyMachine
 from encchat.client.keys.reasons import reason_text
+from encchat.client.rooms.known import Room
 from encchat.e2e import interfaces as e2e
+from encchat.envelopes import MEGOLM
 from encchat.errors import EncchatError, NotConnectedError, NotEncryptedError, UsageError
+from encchat.limits import MAX_LOCK_MEMBERS
 
 _NO_KEYS: Final = (
     "there are no end-to-end keys here, because nothing can be kept safely: start again with the password, then they"
@@ -24,6 +27,7 @@ _NO_KEYS: Final = (
 
 _LOCKS: Final = {"verified": "encrypted, verified", "pinned": "encrypted, pinned", "changed": "KEY CHANGED"}
 """By what is known of somebody's key; before anything is, it is encrypted all the same, for whoever will have one."""
+_ENCRYPTED: Final = "encrypted"
 
 
 @define(eq=False)
@@ -41,14 +45,21 @@ class TrustActions:
         if machine is None:
             return "no keys"
         if conversation.startswith("@"):
-            trust = machine.trust_of(conversation[1:]) if machine.identities_of(conversation[1:]) else ""
-            return _LOCKS.get(trust, "encrypted")
+            return _weakest(machine, [conversation[1:]])
         room = self._floor.rooms.known(conversation)
         if room is None:
             return "not in it"
         deniable = ", deniable" if room.header.policy == "deniable" else ""
         ephemeral = ", off the record" if room.header.ephemeral else ""
-        return ("encrypted" if room.header.scheme == "megolm" else room.header.scheme) + deniable + ephemeral
+        return self._scheme(machine, room) + deniable + ephemeral
+
+    def _scheme(self, machine: KeyMachine, room: Room) -> str:
+        """How a room is encrypted, and, if it is not too big, how far the keys of all others in it are believed."""
+        if room.header.scheme != MEGOLM:
+            return room.header.scheme
+        own = names.folded(self._floor.user)
+        others = [user for user in room.joined() if names.folded(user) != own]
+        return _weakest(machine, others) if len(others) <= MAX_LOCK_MEMBERS else _ENCRYPTED
 
     def described(self, conversation: str) -> str:
         """The same behind the name of a conversation."""
@@ -230,3 +241,12 @@ class TrustActions:
         if machine is None:
             raise NotEncryptedError(_NO_KEYS)
         return machine
+
+
+def _weakest(machine: KeyMachine, users: Collection[str]) -> str:
+    """What is known of all their keys: one that has changed is said, and only if all are verified are they verified."""
+    known = {machine.trust_of(user) if machine.identities_of(user) else "" for user in users}
+    for trust in ("changed", "pinned", ""):
+        if trust in known:
+            return _LOCKS.get(trust, _ENCRYPTED)
+    return _LOCKS["verified"] if known else _ENCRYPTED
