@@ -9,6 +9,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -135,7 +136,8 @@ class PasswordHasher:
 def _give_way() -> None:
     """Whoever chats goes before those who log in: the kernel gives this thread a tenth of what it gives the others."""
     if sys.platform == "linux":  # elsewhere it would be the whole process
-        os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+        with suppress(PermissionError):  # under a filter of system calls it may be forbidden: then all have the same
+            os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def _stopping() -> OverloadedError:

@@ -74,6 +74,16 @@ class Hashing(TestCase):
         self.assertEqual([one > before for one in found], [lower])
         self.assertEqual(os.getpriority(os.PRIO_PROCESS, 0), before)
 
+    async def test_where_giving_way_is_forbidden_passwords_are_checked_all_the_same(self) -> None:
+        """A filter of system calls, as a service manager sets one, may refuse it."""
+
+        def forbidden(*_: int) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        self.patch(os, "setpriority", forbidden)
+        encoded = await self.hasher.hash(b"correct horse")
+        self.assertTrue(await self.hasher.verify(encoded, b"correct horse"))
+
     async def test_the_queue_is_bounded(self) -> None:
         """With the last place taken the next one is refused, and there is room again afterwards."""
         places = self.hasher.threads + PASSWORD_QUEUE
