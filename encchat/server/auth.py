@@ -83,55 +83,33 @@ class Authenticator:
         self._throttle = Throttle(clock)
         self._portal = Portal(realm, here)
 
-    def register(
+    async def register(
         self, user: str, password: str, invite: str, address: str, device_key: bytes, device_name: str
-    ) -> defer.Deferred[Login]:
+    ) -> Login:
         """Make an account and log its first device in.
 
         `RegistrationRefusedError` (policy, invite, password; `NameRefusedError`: name), `ThrottledError`,
         `OverloadedError`, `LoginRefusedError` (the device is another account's).
         """
-        return defer.Deferred.fromCoroutine(
-            self._register(NewAccount(user, password, invite, device_key), address, device_name)
-        )
+        stranger = _address(address)
+        self._throttle.check(stranger)
+        try:
+            account = await self._enter(NewAccount(user, password, invite, device_key))
+        except UnauthorizedLogin:
+            self._count_failure(stranger)
+            raise RegistrationRefusedError(UNKNOWN_INVITE) from None
+        return await self._on_device(account, device_key, device_name)
 
-    def login(
-        self, user: str, password: str, address: str, device_key: bytes, device_name: str
-    ) -> defer.Deferred[Login]:
+    async def login(self, user: str, password: str, address: str, device_key: bytes, device_name: str) -> Login:
         """Log in by password and make the device known.
 
         `LoginRefusedError` (the same for a wrong password and an unknown name), `ThrottledError`, `OverloadedError`.
         """
-        return defer.Deferred.fromCoroutine(self._login(user, password, address, device_key, device_name))
+        return await self._on_device(await self._by_password(user, password, address), device_key, device_name)
 
-    def login_device(self, user: str, device_key: bytes) -> defer.Deferred[Login]:
+    async def login_device(self, user: str, device_key: bytes) -> Login:
         """Log in by the transport key that the channel has proven; `LoginRefusedError` if it is not one of ``user``."""
-        return defer.Deferred.fromCoroutine(self._login_device(user, device_key))
-
-    def confirm(self, account: Account, password: str, address: str) -> defer.Deferred[Account]:
-        """Check the password of somebody who is logged in; the account as it is now. Errors as in `login`."""
-        return defer.Deferred.fromCoroutine(self._confirm(account, password, address))
-
-    def forget_device(self, device_key: bytes) -> defer.Deferred[None]:
-        """The device can log in by its key no more."""
-        forgotten: defer.Deferred[None] = self._store.forget_device(device_key)
-        return forgotten
-
-    async def _register(self, wanted: NewAccount, address: str, device_name: str) -> Login:
-        stranger = _address(address)
-        self._throttle.check(stranger)
-        try:
-            account = await self._enter(wanted)
-        except UnauthorizedLogin:
-            self._count_failure(stranger)
-            raise RegistrationRefusedError(UNKNOWN_INVITE) from None
-        return await self._on_device(account, wanted.device_key, device_name)
-
-    async def _login(self, user: str, password: str, address: str, key: bytes, device_name: str) -> Login:
-        return await self._on_device(await self._by_password(user, password, address), key, device_name)
-
-    async def _login_device(self, user: str, key: bytes) -> Login:
-        asked = DeviceKey(user, key)
+        asked = DeviceKey(user, device_key)
         try:
             await self._enter(asked)
         except UnauthorizedLogin:
@@ -140,11 +118,17 @@ class Authenticator:
             raise LoginRefusedError(DEVICE_REFUSED)
         return Login(*asked.found)  # if it is forgotten this very moment, `Services.arrive` finds out
 
-    async def _confirm(self, account: Account, password: str, address: str) -> Account:
+    async def confirm(self, account: Account, password: str, address: str) -> Account:
+        """Check the password of somebody who is logged in; the account as it is now. Errors as in `login`."""
         confirmed = await self._by_password(account.name, password, address)
         if confirmed.id != account.id:
             raise LoginRefusedError(REFUSED)
         return confirmed
+
+    def forget_device(self, device_key: bytes) -> defer.Deferred[None]:
+        """The device can log in by its key no more."""
+        forgotten: defer.Deferred[None] = self._store.forget_device(device_key)
+        return forgotten
 
     async def _by_password(self, user: str, password: str, address: str) -> Account:
         name, stranger = f"name {folded(user)}", _address(address)

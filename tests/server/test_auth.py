@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Coroutine
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,15 @@ class AuthTestCase(TestCase):
         self, user: str, password: str = PASSWORD, invite: str = "", address: str = HOME, device: int = 9
     ) -> defer.Deferred[Login]:
         """Register with defaults for what does not matter."""
-        return self.auth.register(user, password, invite, address, key(device), "laptop")
+        return defer.ensureDeferred(self.auth.register(user, password, invite, address, key(device), "laptop"))
 
     def login(self, user: str, password: str = PASSWORD, address: str = HOME, device: int = 1) -> defer.Deferred[Login]:
         """Log in likewise."""
-        return self.auth.login(user, password, address, key(device), "laptop")
+        return defer.ensureDeferred(self.auth.login(user, password, address, key(device), "laptop"))
 
-    async def refused(self, kind: type[EncchatError], answer: defer.Deferred[Any]) -> str:
+    async def refused(self, kind: type[EncchatError], answer: defer.Deferred[Any] | Coroutine[Any, Any, Any]) -> str:
         """The text with which ``answer`` fails, with exactly this class."""
-        error = await self.assertFailure(answer, kind)
+        error = await self.assertFailure(defer.ensureDeferred(answer), kind)
         self.assertIs(type(error), kind)
         return error.text
 
