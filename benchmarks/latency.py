@@ -2,8 +2,9 @@
 
 Theory of operation. Twenty rooms of ten, all talk, at a fixed rate: what is due is sent whether or not anything has
 come back, and carries the time at which it was due, so that whoever is late, server or generator, does not hide it. The
-generator never sleeps; its share is that of the time in which it had something to do. The commits are those of an
-otherwise idle store, measured in turn with the talks: a message is delivered after one, and waits for the one before.
+generator never sleeps, unless it is asked to; its share is that of the time in which it had something to do. The
+commits are those of an otherwise idle store, measured in turn with the talks: a message is delivered after one, and
+waits for the one before.
 """
 
 from __future__ import annotations
@@ -106,12 +107,12 @@ def cell(of: Sequence[Delay | None]) -> str:
     return f"{half}; {most}; {100 * max(one.generator for one in kept):.0f} %"
 
 
-def delay(one: Scene, rate: int, seconds: float) -> Delay | None:
-    """Talk at that rate; None if the server does not keep up."""
+def delay(one: Scene, rate: int, seconds: float, *, rests: bool = False) -> Delay | None:
+    """Talk at that rate; None if the server does not keep up. ``rests``: leave the generator's core when idle."""
     began = time.monotonic_ns()
     watch = Watch(began + int(seconds * _WARM * 1e9))
     one.traffic.heed = watch
-    share = _flow(one, rate, began, seconds)
+    share = _flow(one, rate, began, seconds, rests)
     one.traffic.drain()
     one.traffic.heed = None
     one.check()
@@ -121,7 +122,7 @@ def delay(one: Scene, rate: int, seconds: float) -> Delay | None:
     return Delay(cuts[49] / 1e6, cuts[98] / 1e6, share)
 
 
-def _flow(one: Scene, rate: int, began: int, seconds: float) -> float | None:
+def _flow(one: Scene, rate: int, began: int, seconds: float, rests: bool) -> float | None:
     """The share of the time in which there was something to do."""
     groups, traffic = cycle(one.traffic.groups), one.traffic
     gap, due, empty = int(one.traffic.groups[0].fan / rate * 1e9), began, 0
@@ -132,6 +133,9 @@ def _flow(one: Scene, rate: int, began: int, seconds: float) -> float | None:
                 traffic.send(member, member.said(to, f"STAMP{at:020d}"))
             due = at + gap
         looked = time.monotonic_ns()
+        if rests:
+            traffic.rest((due - looked) / 1e9)
+            empty, looked = empty + time.monotonic_ns() - looked, time.monotonic_ns()
         if not traffic.poll(0):
             empty += time.monotonic_ns() - looked
         elif traffic.lost() > behind:

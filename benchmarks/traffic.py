@@ -153,6 +153,10 @@ class Traffic:
         if member.pending:
             self._epoll.modify(member.socket.fileno(), _EVENTS | select.EPOLLOUT)
 
+    def rest(self, seconds: float) -> None:
+        """Sleep until something has come, at most so long; unlike `poll` to the microsecond."""
+        select.select([self._epoll], [], [], max(0.0, seconds))
+
     def poll(self, seconds: float) -> dict[Group, None]:
         """Wait, read, and say which groups have heard something."""
         heard: dict[Group, None] = {}
