@@ -25,6 +25,7 @@ from tests.processes import (
     JsonProcess,
     ServerProcess,
     directory,
+    free_port,
     spawn_server,
     start_client,
     start_server,
@@ -257,11 +258,3 @@ class ReloadTests(ModerationCase):
             if (await client.hears(Welcome)).motd == motd:
                 return
         self.fail("it did not read its configuration again")
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
