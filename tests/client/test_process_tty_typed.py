@@ -41,6 +41,17 @@ class Typed(Seated):
         """Wait until the line being typed is ``line``."""
         terminal.until(lambda lines: lines[-2:-1] == [line])
 
+    async def test_what_is_typed_shows_in_a_window_of_any_size(self) -> None:
+        """Also a command, behind which rows are kept free for the menu where there are so many."""
+        server = await start_server(self, "--registration", "open")
+        terminal = self.sit_down(server, "ann")
+        for rows in (24, 9, 8, 6, 4, 3, 2, 24):
+            terminal.resize(60, rows)
+            terminal.send("/qu")
+            terminal.until(lambda lines: any(line.startswith("lobby> /qu") for line in lines))
+            terminal.send(CTRL_U)
+            terminal.until(lambda lines: "lobby>" in lines)
+
     async def test_typed_lines_are_on_the_disk_only_sealed(self) -> None:
         """They are there again at the next start; the secret ones and those off the record are not."""
         server, home = await start_server(self, "--registration", "open"), directory(self)

@@ -30,6 +30,8 @@ from encchat.limits import MAX_HISTORY
 __all__ = ["Left", "Moves", "Typing", "Words", "line_session", "question_session"]
 
 _IN_EMOJI: Final = "\u200d\ufe0f"
+_OTHER_ROWS: Final = 2
+"""The hint above the line, and the bar."""
 
 
 class Left(Exception):
@@ -169,16 +171,20 @@ class ViCursor(ModalCursorShapeConfig):
 
 
 def _keep_low(session: PromptSession[str]) -> None:
-    """A draft of many lines takes no more than half of the screen while it is being typed."""
+    """A draft of many lines takes no more than half of the screen while it is being typed.
+
+    The rows that are kept free for a menu are no more than a small screen has: it would show neither of both.
+    """
     window = session.layout.current_window
     own = window.height
 
     def height() -> Dimension:
-        wanted = to_dimension(own)
-        most = max(session.app.output.get_size().rows // 2, wanted.min, 1)
+        rows = session.app.output.get_size().rows
+        least = min(to_dimension(own).min, max(rows - _OTHER_ROWS, 0))
+        most = max(rows // 2, least, 1)
         if get_app().is_done or session.default_buffer.document.line_count <= most:
-            return wanted  # without a limit, so that the bar stays at the bottom of an empty screen
-        return Dimension(min=wanted.min, max=most)
+            return Dimension(min=least)  # without a limit, so that the bar stays at the bottom of an empty screen
+        return Dimension(min=least, max=most)
 
     window.height = height
 
