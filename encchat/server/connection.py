@@ -62,6 +62,10 @@ class ChatConnection(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Count what a stranger sends, weigh what others do."""
+        if self.paused and self.context.state is State.STRANGER:  # it says more while its login is looked at
+            self.transport.pauseProducing()
+            super().dataReceived(data)
+            return
         total = self.transport.bytes_read
         read, self._weighed = total - self._weighed, total
         if self.context.state is State.STRANGER:
@@ -106,9 +110,15 @@ class ChatConnection(LineReceiver):
         self._limit(None)
 
     def hold(self, reason: Hold) -> None:
-        """Stop reading, if this is the first reason to."""
+        """Stop reading, if this is the first reason to.
+
+        A login takes a moment in which hardly anybody says more, so the transport goes on until somebody does.
+        """
         if not self._holds:
-            self.pauseProducing()  # type: ignore[no-untyped-call]
+            if reason is Hold.ORDER and self.context.state is State.STRANGER:
+                self.paused = True
+            else:
+                self.pauseProducing()  # type: ignore[no-untyped-call]
         self._holds |= reason
 
     def hold_for(self, reason: Hold, seconds: float) -> None:

@@ -95,6 +95,19 @@ class LoggingIn(ServerTestCase):
         again.vanish()
         self.assertEqual([entry["user"] for entry in (await bob.do("users"))["users"]], ["bob"])
 
+    async def test_who_says_more_during_the_login_is_read_no_further(self) -> None:
+        """What has come is answered after it, in order; more is not read before that."""
+        server = await self.serve(unauthenticated_bytes=400)
+        (await server.user("alice", device=7)).vanish()
+        client = server.client(device=7)
+        login = client.send("login", user="alice", password=PASSWORD)
+        self.assertEqual(client.transport.producerState, "producing")
+        more = [client.send("status", user="x" * 300) for _ in range(2)]
+        self.assertEqual((client.transport.producerState, client.gone), ("paused", False))
+        for request in (login, *more):
+            await client.answer(request)
+        self.assertEqual(client.transport.producerState, "producing")
+
     async def test_what_is_gone_leaves_nothing_to_the_garbage_collector(self) -> None:
         """Thousands who came and went would otherwise be looked through in one long pause of the server."""
         gc.disable()
