@@ -204,6 +204,9 @@ MAX_AUDIT_DETAIL: Final = 1_000
 MAX_STORE_BACKLOG: Final = 64 * 2**20
 """Characters of messages that wait to be stored: ten seconds of a slow disk; more are refused, not piled up."""
 
+SEEN_SECONDS: Final = 1.0
+"""After which it is written when accounts and devices were here last: those of so long a time cost one write."""
+
 STORE_BUSY_SECONDS: Final = 10.0
 """How long a writer waits for another process (`encchat-admin`) to finish its transaction."""
 

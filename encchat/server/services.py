@@ -21,6 +21,7 @@ from encchat.server.calls import Calls
 from encchat.server.chat import Chat, Delivery
 from encchat.server.hub import Hub, Receiver
 from encchat.server.key_watch import KeyWatch
+from encchat.server.last_seen import LastSeen
 from encchat.server.meters import Meters
 from encchat.server.model import Account
 from encchat.server.policy import RegistrationPolicy
@@ -92,6 +93,9 @@ class Services:
         ),
         takes_self=True,
     )
+    last_seen: LastSeen = Factory(
+        lambda services: LastSeen(services.store, services.clock, services.now), takes_self=True
+    )
     key_watch: KeyWatch = Factory(lambda services: KeyWatch(services.chat, services.carry_out), takes_self=True)
     refusals: Tallies = Factory(lambda services: Tallies(services.clock.seconds), takes_self=True)
     """What was forbidden, by who asked and what for."""
@@ -120,7 +124,8 @@ class Services:
         """A connection has logged in. The account's contacts are read after it counts as here, so that one
         made in between is not missed."""
         first = self.hub.add(account.name, receiver)
-        self._see_device(receiver)
+        self.last_seen.device(receiver.device)
+        self._check_device(receiver)
         if first:
             self._begin(account)
         if self.chat.sessions.standing(account.name) is not None:
@@ -147,7 +152,7 @@ class Services:
             self.calls.departed(account.name)
             self.key_watch.departed(account.name)
             self.carry_out(deliveries)
-            self._see(account)
+            self.last_seen.account(account.id)
 
     def expel_address(self, last: ServerLine) -> None:
         """Hang up all connections from where nobody may connect."""
@@ -182,20 +187,15 @@ class Services:
             if receiver.device.key == key:
                 receiver.leave(last)
 
-    def _see_device(self, receiver: Receiver) -> None:
-        """Its account too. Written after the connection is among those a revocation ends: one that the login crossed
-        shows here."""
-        seen: Deferred[bool] = self.store.mark_device_seen(receiver.device.key, self.now())
-        seen.addCallback(self._check_device, receiver)
-        seen.addErrback(self._broke)
+    def _check_device(self, receiver: Receiver) -> None:
+        """Asked after the connection is among those a revocation ends: one that the login crossed shows here."""
+        known: Deferred[bool] = self.store.knows_device(receiver.device.key)
+        known.addCallback(self._end_revoked, receiver)
+        known.addErrback(self._broke)
 
-    def _check_device(self, known: bool, receiver: Receiver) -> None:
-        if known is False:
+    def _end_revoked(self, known: bool, receiver: Receiver) -> None:
+        if not known:
             receiver.leave(Closing(reason="this device was revoked: log in with the password"))
-
-    def _see(self, account: Account) -> None:
-        seen: Deferred[None] = self.store.mark_seen(account.id, self.now())
-        seen.addErrback(self._broke)
 
     def _broke(self, failure: Failure) -> None:
         log.error("the store failed: {trace}", event="store_broke", trace=trace(failure))

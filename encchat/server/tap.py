@@ -95,6 +95,7 @@ def _parts(reactor: Any, options: Options, log: LeveledObserver) -> Parts:
             Retention(store, lambda: chat.settings, reactor, time.time),
             FileSweep(store, lambda: chat.settings, reactor, time.time),
             Changes(chat.services),
+            chat.services.last_seen,
         ),
     )
 

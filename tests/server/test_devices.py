@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.internet import defer, reactor
 
+from encchat.limits import SEEN_SECONDS
 from encchat.server.model import Device
 from tests.server.harness import LIMIT, PASSWORD, START, Client, Server, ServerTestCase
 
@@ -171,10 +172,11 @@ class Several(Case):
         self.assertEqual((live["from"], live["conversation"], live["seq"]), ("alice", "@bob", 1))
 
     async def test_the_store_gives_a_device_its_times(self) -> None:
-        """Made at its first login, seen at each."""
+        """Made at its first login, seen at each; that is written a moment later."""
         await self.start()
         self.server.time.advance(60)
         self.assertTrue(await self.logs_in_by_key(8))
+        self.server.time.advance(SEEN_SECONDS)
         await self.server.store.set_meta("written", "so is what was handed over before")
         account = await self.server.store.account("alice")
         assert account is not None

@@ -27,8 +27,9 @@ async def devices(context: Context, request: wire.Devices) -> wire.Listing | Lat
 async def _listing(context: Context) -> wire.Listing:
     here = {receiver.device.key for receiver in context.services.hub.of(context.account.name)}
     known: list[Device] = await context.services.store.devices(context.account.id)
+    last_login = context.services.last_seen.of_device
     rows = [
-        [one.id, one.name, _time(one.created), _time(one.last_seen), _presence(one.key, context.device.key, here)]
+        [one.id, one.name, _time(one.created), _time(last_login(one)), _presence(one.key, context.device.key, here)]
         for one in known
     ]
     return wire.Listing(title="devices", columns=["id", "name", "since", "last login", "now"], rows=rows)

@@ -19,7 +19,7 @@ async def status(context: Context, request: wire.Status) -> wire.UserStatus:
     """Somebody who is here is seen now; of others the store is asked, in order: one such question at a time."""
     account = context.chat.account(request.user) or await stored_account(context, request.user)
     presence = context.chat.presence(account.name)
-    last_seen = account.last_seen if presence == "OFFLINE" else context.services.now()
+    last_seen = context.services.last_seen.of_account(account) if presence == "OFFLINE" else context.services.now()
     return wire.UserStatus(user=account.name, presence=presence, last_seen=last_seen)
 
 

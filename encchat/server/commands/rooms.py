@@ -161,5 +161,5 @@ async def _state(context: Context, name: str, after: str = "") -> wire.RoomState
 
 def _status(context: Context, account: Account) -> wire.UserStatus:
     presence = context.chat.presence(account.name)
-    last_seen = account.last_seen if presence == "OFFLINE" else context.services.now()
+    last_seen = context.services.last_seen.of_account(account) if presence == "OFFLINE" else context.services.now()
     return wire.UserStatus(user=account.name, presence=presence, last_seen=last_seen)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from encchat.errors import NameRefusedError, RegistrationRefusedError
@@ -97,11 +98,14 @@ def password_hash(connection: sqlite3.Connection, account_id: int) -> str | None
     return None if row is None else row[0]
 
 
-def mark_seen(connection: sqlite3.Connection, account_id: int, now: int) -> None:
+def mark_seen(connection: sqlite3.Connection, accounts: Mapping[int, int], devices: Mapping[bytes, int]) -> None:
     """`IStore.mark_seen`."""
-    connection.execute(
-        "UPDATE account SET last_seen = ?1 WHERE id = ?2 AND deleted IS NULL AND (last_seen IS NULL OR last_seen < ?1)",
-        (now, account_id),
+    connection.executemany(
+        "UPDATE account SET last_seen = ?2 WHERE id = ?1 AND deleted IS NULL AND (last_seen IS NULL OR last_seen < ?2)",
+        accounts.items(),
+    )
+    connection.executemany(
+        "UPDATE device SET last_seen = max(?2, coalesce(last_seen, ?2)) WHERE key = ?1", devices.items()
     )
 
 

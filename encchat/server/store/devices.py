@@ -9,7 +9,6 @@ import sqlite3
 from encchat.errors import LoginRefusedError
 from encchat.limits import MAX_DEVICES
 from encchat.server.model import LOBBY_KEY, Account, Device
-from encchat.server.store import accounts
 
 _DEVICE = "device.key, device.account_id, device.name, device.created, device.last_seen"
 _DEVICE_ID_LENGTH = 12
@@ -92,14 +91,9 @@ def forget_device(connection: sqlite3.Connection, key: bytes) -> None:
     connection.execute("DELETE FROM device WHERE key = ?", (key,))
 
 
-def mark_device_seen(connection: sqlite3.Connection, key: bytes, now: int) -> bool:
-    """`IStore.mark_device_seen`."""
-    found = connection.execute(
-        "UPDATE device SET last_seen = max(?1, coalesce(last_seen, ?1)) WHERE key = ?2 RETURNING account_id", (now, key)
-    ).fetchone()
-    if found is not None:
-        accounts.mark_seen(connection, found[0], now)
-    return found is not None
+def knows_device(connection: sqlite3.Connection, key: bytes) -> bool:
+    """`IStore.knows_device`."""
+    return connection.execute("SELECT 1 FROM device WHERE key = ?", (key,)).fetchone() is not None
 
 
 def move_cursor(connection: sqlite3.Connection, device_key: bytes, key: str, seq: int) -> None:

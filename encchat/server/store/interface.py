@@ -9,7 +9,7 @@ message. Times are milliseconds since 1970 UTC and always arguments. Refusals ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,8 @@ class IStore(Interface):
     def password_hash(account_id: int) -> Deferred[str | None]:
         """The account's encoded password hash; None if it has none or there is no such account."""
 
-    def mark_seen(account_id: int, now: int) -> Deferred[None]:
-        """Set `Account.last_seen`; it never goes back."""
+    def mark_seen(accounts: Mapping[int, int], devices: Mapping[bytes, int]) -> Deferred[None]:
+        """Set `Account.last_seen` of accounts by their ids, and `Device.last_seen` by keys; neither ever goes back."""
 
     def set_role(account_id: int, role: Role) -> Deferred[None]:
         """Change what the account may do."""
@@ -131,8 +131,8 @@ class IStore(Interface):
     def forget_device(key: bytes) -> Deferred[None]:
         """Remove the device, its cursors, keys and inbox, if there is one."""
 
-    def mark_device_seen(key: bytes, now: int) -> Deferred[bool]:
-        """`mark_seen` for the device and its account; whether there is such a device."""
+    def knows_device(key: bytes) -> Deferred[bool]:
+        """Whether there is a device with that key."""
 
     def move_cursor(device_key: bytes, key: str, seq: int) -> Deferred[None]:
         """The device has taken all of the conversation up to ``seq``; never back, never past its end.

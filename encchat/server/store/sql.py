@@ -6,7 +6,7 @@ A topic has a module of such functions; `SqlStore` says which of them read and w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -148,8 +148,8 @@ class SqlStore:
     def password_hash(self, account_id: int) -> Deferred[str | None]:
         return self._read(accounts.password_hash, account_id)
 
-    def mark_seen(self, account_id: int, now: int) -> Deferred[None]:
-        return self._write(accounts.mark_seen, account_id, now)
+    def mark_seen(self, seen: Mapping[int, int], devices: Mapping[bytes, int]) -> Deferred[None]:
+        return self._write(accounts.mark_seen, seen, devices)
 
     def set_role(self, account_id: int, role: Role) -> Deferred[None]:
         return self._write(accounts.set_role, account_id, role)
@@ -178,8 +178,8 @@ class SqlStore:
     def forget_device(self, key: bytes) -> Deferred[None]:
         return self._write(devices.forget_device, key)
 
-    def mark_device_seen(self, key: bytes, now: int) -> Deferred[bool]:
-        return self._write(devices.mark_device_seen, key, now)
+    def knows_device(self, key: bytes) -> Deferred[bool]:
+        return self._read(devices.knows_device, key)
 
     def move_cursor(self, device_key: bytes, key: str, seq: int) -> Deferred[None]:
         return self._write(devices.move_cursor, device_key, key, seq)

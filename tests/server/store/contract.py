@@ -146,7 +146,7 @@ class StoreContract:
         await self.store.delete_account(account.id, NOW)
         text = await self.refused(LoginRefusedError, self.store.add_device(account.id, KEY, "laptop"))
         self.assertIn("deleted", text)
-        await self.store.mark_seen(account.id, NOW)
+        await self.store.mark_seen({account.id: NOW}, {})
         await self.store.set_role(account.id, "admin")
         found = await self.store.dossier(account.id)
         self.assertEqual(
@@ -170,9 +170,11 @@ class StoreContract:
     async def test_last_seen_moves_forward_only(self) -> None:
         """Two connections may end in any order."""
         account = await self.alice()
-        await self.store.mark_seen(account.id, NOW + 5)
-        await self.store.mark_seen(account.id, NOW + 3)
-        self.assertEqual((await self.store.account("alice")).last_seen, NOW + 5)
+        bob = await self.bob()
+        for late in (5, 3):
+            await self.store.mark_seen({account.id: NOW + late, bob.id + 1: NOW}, {})
+        found = [(await self.store.account(name)).last_seen for name in ("alice", "bob")]
+        self.assertEqual(found, [NOW + 5, None])
 
     async def test_a_role_can_change(self) -> None:
         """The account found afterwards has the new one."""
@@ -235,25 +237,16 @@ class StoreContract:
         self.assertIsNone(await self.store.device(KEY))
 
     async def test_a_device_knows_when_it_was_made_and_last_seen(self) -> None:
-        """The first moment stays, the last one moves forward only; an unknown device is told apart."""
+        """The first moment stays, the last one moves forward only; an unknown device is none."""
         account = await self.alice()
         device = await self.store.add_device(account.id, KEY, "laptop", NOW)
         self.assertEqual((device.created, device.last_seen), (NOW, None))
         await self.store.add_device(account.id, KEY, "laptop", NOW + 1)
-        seen = [await self.store.mark_device_seen(KEY, NOW + late) for late in (5, 3)]
-        self.assertEqual(seen, [True, True])
-        self.assertFalse(await self.store.mark_device_seen(b"?" * 32, NOW))
+        for late in (5, 3):
+            await self.store.mark_seen({}, {KEY: NOW + late, b"?" * 32: NOW})
+        self.assertEqual([await self.store.knows_device(key) for key in (KEY, b"?" * 32)], [True, False])
         (_, found) = await self.store.device(KEY)
         self.assertEqual((found.created, found.last_seen), (NOW, NOW + 5))
-
-    async def test_with_a_device_its_account_is_seen(self) -> None:
-        """In the same step; nobody else's, and never back either."""
-        alice, bob = await self.alice(), await self.bob()
-        await self.store.add_device(alice.id, KEY, "laptop", NOW)
-        for late in (5, 3):
-            await self.store.mark_device_seen(KEY, NOW + late)
-        found = [(await self.store.account(name)).last_seen for name in (alice.name, bob.name)]
-        self.assertEqual(found, [NOW + 5, None])
 
     async def test_devices_are_listed_by_age(self) -> None:
         """Of one account, and nobody else's."""
@@ -485,8 +478,7 @@ class StoreContract:
         )
         await self.store.retain("lobby", 0, None, 9)
         await self.store.move_cursor(KEY, direct, 1)
-        await self.store.mark_device_seen(KEY, NOW + 7)
-        await self.store.mark_seen(alice.id, NOW + 8)
+        await self.store.mark_seen({alice.id: NOW + 8}, {KEY: NOW + 7})
         for name in ("alice", "bob"):
             await self.store.add_sanction(Sanction("mute", name, "root", "noise", NOW, None))
             await self.store.audit(AuditEntry(NOW, "root", "mute", name.title(), "noise"))
@@ -544,7 +536,7 @@ class StoreContract:
         """The name, the messages; of nobody at all there is none."""
         alice = await self.alice()
         await self.store.add_device(alice.id, KEY, "laptop", NOW)
-        await self.store.mark_seen(alice.id, NOW)
+        await self.store.mark_seen({alice.id: NOW}, {})
         await self.store.add_sanction(Sanction("mute", "alice", "root", "noise", NOW, None))
         await appended(self.store, message(1, alice.id))
         await self.store.delete_account(alice.id, NOW + 3)
