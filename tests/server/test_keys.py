@@ -162,6 +162,20 @@ class Changes(Case):
         await self.alice.take("keys_changed", user="bob")
         self.assertEqual(await self.claim(self.alice, self.bob), [])
 
+    async def test_others_are_told_though_the_device_hangs_up_before_its_answer(self) -> None:
+        """What is in the store is so for everybody: nobody goes on with keys that are not the last ones."""
+        for verb in ("publish_identity", "upload_keys", "forget_device"):
+            await self.start()
+            await self.alice.do("query_keys", conversation="@bob", users=["bob"])
+            fields: dict[str, dict[str, Any]] = {
+                "publish_identity": {"identity": {"algorithm": "ed25519", "key": "a2V5"}},
+                "upload_keys": {"generation": 2, "keys": self.published(self.bob, curve25519="D" * 43)},
+                "forget_device": {},
+            }
+            self.bob.send(verb, **fields[verb])
+            self.bob.vanish()
+            await self.alice.take("keys_changed", user="bob")
+
     async def test_who_has_left_is_remembered_no_longer(self) -> None:
         """The list of who asked does not grow with everybody who ever did."""
         await self.start()

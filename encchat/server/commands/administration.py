@@ -25,12 +25,12 @@ _COLUMNS: Final = ["when", "who", "did", "to", "detail"]
 async def set_role(context: Context, request: wire.SetRole) -> wire.Notice:
     """At once, for who is connected too."""
     target = await stored_account(context, request.user)
-    check_role_change(context.account, target)
+    by = context.account
+    check_role_change(by, target)
     services = context.services
     await services.store.set_role(target.id, request.role)
     services.change(evolve(target, role=request.role))
-    by = context.account.name
-    services.carry_out([Delivery((target.name,), wire.Notice(text=f"{by} has made you {request.role}"))])
+    services.carry_out([Delivery((target.name,), wire.Notice(text=f"{by.name} has made you {request.role}"))])
     return wire.Notice(text=f"{target.name} is {request.role} now")
 
 

@@ -36,9 +36,9 @@ def check_conversation(context: Context, conversation: str, users: Iterable[str]
 @command("publish the account's next identity key", cost=20, in_order=True, typed=False)
 async def publish_identity(context: Context, request: wire.PublishIdentity) -> None:
     """What it is signed with, others' clients check."""
-    store = context.services.store
-    if await store.publish_identity(context.account.id, request.identity, request.vouches):
-        context.services.key_watch.changed(context.account.name, context)
+    store, account = context.services.store, context.account
+    if await store.publish_identity(account.id, request.identity, request.vouches):
+        context.services.key_watch.changed(account.name, context)
 
 
 @command("publish this device's keys", cost=20, in_order=True, typed=False)
@@ -51,7 +51,7 @@ async def upload_keys(context: Context, request: wire.UploadKeys) -> wire.KeyCou
         )
     uploaded: Uploaded = await context.services.store.upload_keys(context.device.key, request)
     if uploaded.is_news:
-        context.services.key_watch.changed(context.account.name, context)
+        context.services.key_watch.changed(own[0], context)
     return uploaded.count
 
 

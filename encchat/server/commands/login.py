@@ -43,7 +43,7 @@ async def login_device(context: Context, request: wire.LoginDevice) -> wire.Logg
 @command("let this device's key log in no more", in_order=True)
 async def forget_device(context: Context, request: wire.ForgetDevice) -> None:
     """The connection stays logged in."""
-    await context.services.auth.forget_device(context.device.key)
     account = context.account
+    await context.services.auth.forget_device(context.device.key)
     await context.services.room_keeper.rotate(account.name)
     context.services.key_watch.changed(account.name)
