@@ -207,6 +207,24 @@ class Person:
         found: events.Message = await self.sees(events.Message, text=text)
         return found
 
+    async def is_shown_the_keys_of(self, other: str, user: str) -> None:
+        """The server says that the identity keys of ``other`` were those of ``user``; both are known here."""
+        published: dict[str, Any] = {}
+
+        def swapped(line: Line) -> Line:
+            result = line.get("result") or {}
+            for row in result["users"] if result.get("type") == "keys" else ():
+                published[row["user"]] = row
+                if row["user"] == user:
+                    row["identities"] = published[other]["identities"]
+            return line
+
+        self.lie = swapped
+        self.heard({"type": "keys_changed", "user": other})
+        await self.until(lambda: other in published)
+        self.heard({"type": "keys_changed", "user": user})
+        await self.sees(events.KeyChanged, user=user)
+
     def seen(self, kind: type[events.ScreenEvent], **fields: Any) -> list[Any]:
         """The events so far with these fields."""
         return [

@@ -229,29 +229,11 @@ class OffTheRecord(GardenTestCase):
 class Lies(GardenTestCase):
     """A server that is not honest about which rooms are off the record."""
 
-    async def invited(self, options: str, **lie: Any) -> tuple[Person, Person]:
-        """Alice has opened a room, and Bob, to whom the server says something else of it, has joined."""
-        alice, bob = await self.people("alice", "bob")
-
-        def other(line: Line) -> Line:
-            result = line.get("result")
-            if isinstance(result, dict) and result.get("type") == "room_state":
-                return {**line, "result": {**result, **lie}}
-            return line
-
-        bob.lie = other
-        alice.type(f"/chat #garden bob {options}")
-        await bob.sees(events.Room, event_="invited")
-        bob.type("/join")
-        await alice.sees(events.Room, event_="joined", user="bob")
-        await bob.settled()
-        return alice, bob
-
     async def test_a_room_is_of_the_kind_that_its_owner_has_signed(self) -> None:
         """Whatever the server says to somebody who joins; that one is warned, and the room is what it was opened as."""
         for options, lie in (("--ephemeral", False), ("", True)):
             with self.subTest(options):
-                alice, bob = await self.invited(options, ephemeral=lie)
+                alice, bob = await self.deceived(options, ephemeral=lie)
                 alice.type("hello")
                 self.assertEqual((await bob.sees(events.Undecryptable)).reason, "on-record" if lie else "not-stored")
                 bob.type("canary")
@@ -276,7 +258,7 @@ class Lies(GardenTestCase):
 
     async def test_a_room_does_not_become_the_other_kind_later(self) -> None:
         """It stays what it was here, with a warning."""
-        alice, bob = await self.invited("--ephemeral")
+        alice, bob = await self.deceived("--ephemeral")
 
         def other(line: Line) -> Line:
             result = line.get("result")
@@ -296,7 +278,7 @@ class Lies(GardenTestCase):
 
     async def test_a_server_that_stores_what_is_said_and_says_so_is_found_out(self) -> None:
         """By the receiver, who does not read it, and by the sender, who is warned."""
-        alice, bob = await self.invited("--ephemeral")
+        alice, bob = await self.deceived("--ephemeral")
 
         def stored(line: Line) -> Line:
             if line["type"] == "message" and line["seq"] == 0:
@@ -314,7 +296,7 @@ class Lies(GardenTestCase):
 
     async def test_what_waits_for_its_answer_is_not_kept_because_the_server_shows_it_as_stored(self) -> None:
         """One's own words are not written down either."""
-        alice, bob = await self.invited("--ephemeral")
+        alice, bob = await self.deceived("--ephemeral")
         alice.lie = lambda line: None if line.get("result", {}).get("type") == "sent" else line
         alice.type("canary")
         said = await bob.reads("canary")
@@ -325,7 +307,7 @@ class Lies(GardenTestCase):
 
     async def test_a_server_that_says_it_has_not_stored_what_is_to_be_stored_is_found_out(self) -> None:
         """By the sender, and by the receiver, who does not read it."""
-        alice, bob = await self.invited("")
+        alice, bob = await self.deceived("")
 
         def passing(line: Line) -> Line:
             if line["type"] == "message" and line["scheme"] == "megolm":

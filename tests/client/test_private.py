@@ -474,22 +474,7 @@ class Distrust(PeopleTestCase):
         await bob.reads("one")
         mallory.type("/msg alice hi")
         await alice.reads("hi")
-        published: dict[str, Any] = {}
-
-        def swapped(line: Line) -> Line:
-            result = line.get("result") or {}
-            if line["type"] == "ok" and result.get("type") == "keys":
-                for row in result["users"]:
-                    published[row["user"]] = row
-                    if row["user"] == "bob":
-                        row["identities"] = published["mallory"]["identities"]
-            return line
-
-        alice.lie = swapped
-        alice.heard({"type": "keys_changed", "user": "mallory"})
-        await alice.until(lambda: "mallory" in published)
-        alice.heard({"type": "keys_changed", "user": "bob"})
-        await alice.sees(events.KeyChanged, user="bob")
+        await alice.is_shown_the_keys_of("mallory", "bob")
         before = len([line for line in alice.sent if line["type"] == "send"])
         alice.type("/msg bob two")
         self.assertEqual((await alice.sees(events.Error)).code, "key-changed")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from attrs import define, field
@@ -21,9 +21,8 @@ from msgspec import Struct
 from encchat import wire
 from encchat.client import events
 from encchat.client.files.sealed import ChunkSeal, Descriptor
-from encchat.client.files.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
+from encchat.client.files.transfer import Step, Transfer, shown
 from encchat.client.requests import Answer
-from encchat.errors import EncchatError, NotConnectedError
 from encchat.limits import FILE_CHUNK, FILE_HASH_SLICE, FILE_WINDOW
 from encchat.wire.files import sealed_length
 
@@ -49,14 +48,12 @@ def kept(value: bytes) -> Inbound:
 
 
 @define(eq=False)
-class Download:
+class Download(Transfer):
     """See the module's theory of operation."""
 
-    _desk: Desk
     _record: Inbound
     _file: Descriptor
-    step: Step = field(init=False, default=Step.LOOKING)
-    direction: events.Direction = field(init=False, default="in")
+    direction: ClassVar[events.Direction] = "in"
     _seal: ChunkSeal = field(init=False, repr=False)
     _hash: Any = field(init=False, factory=hashlib.sha256, repr=False)
     _here: int = field(init=False, default=-1)
@@ -66,12 +63,8 @@ class Download:
     _read: int = field(init=False, default=0)
     _written: int = field(init=False, default=0)
     _next: int = field(init=False, default=0)
-    _flying: int = field(init=False, default=0)
-    _round: int = field(init=False, default=0)
-    """What was asked in an earlier one is answered for nobody."""
     _came: dict[int, bytes] = field(init=False, factory=dict, repr=False)
     """Pieces that are not written yet."""
-    _reason: str = field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
         self._seal = self._file.seal()
@@ -103,38 +96,14 @@ class Download:
             path=self._record.path if self.step is Step.OVER and not self._reason else "",
         )
 
-    def work(self) -> None:
-        """One slice of reading or writing."""
-        try:
-            if self.step is Step.LOOKING:
-                self._look()
-            else:
-                self._write()
-        except EncchatError as error:
-            self._fail(error.text)
-
     def go(self) -> None:
         """Ask for the pieces."""
         self.step, self._reason, self._next = Step.MOVING, "", self._written
         self._round, self._flying = self._round + 1, 0
+        self._came.clear()
         self._desk.tell(self)
         self._ask_on()
         self._end_if_through()
-
-    def lost(self) -> None:
-        """The connection is gone."""
-        if self.step in (Step.MOVING, Step.STUCK):
-            self._wait(Step.READY, NO_CONNECTION)
-
-    def again(self) -> None:
-        """Ask again what was refused."""
-        if self.step is Step.STUCK:
-            self.step = Step.READY
-
-    def stop(self) -> None:
-        """It is not wanted any more; once it is given its name it is too late for that."""
-        if self.step is not Step.ENDING:
-            self._fail("stopped")
 
     def _keep(self) -> None:
         self._desk.keep.put(KIND, self.ulid, msgspec.msgpack.encode(self._record))
@@ -156,10 +125,7 @@ class Download:
         if self._named:
             self._finished("" if self._is_right else f"{self._record.path} is there already")
             return
-        self.step, self._reason = Step.READY, "" if self._desk.online else NO_CONNECTION
-        self._desk.moved_on()
-        if self.step is Step.READY:
-            self._desk.tell(self)
+        self._looked()
 
     def _begin(self) -> int:
         """The bytes of the part that count: whole pieces; there is a part then."""
@@ -178,7 +144,6 @@ class Download:
     def _anew(self) -> None:
         """Fetch all of it again."""
         self._hash, self._here, self._read, self._written = hashlib.sha256(), 0, 0, 0
-        self._came.clear()
 
     # Over the wire ------------------------------------------------------------------------------
     def _ask_on(self) -> None:
@@ -188,15 +153,13 @@ class Download:
             self._desk.ask(wire.GetChunk, done, file=self._file.file, number=number)
 
     def _answered(self, asked: int, number: int, answer: Answer) -> None:
-        if self.step is not Step.MOVING or asked != self._round:
+        if self._is_late(asked):
             return
         self._flying -= 1
         if isinstance(answer, wire.Ok):
             self._take(number, answer.result)
-        elif answer.code in PASSING:
-            self._wait(Step.STUCK, answer.text)
-        elif answer.code != NotConnectedError.code:
-            self._fail(answer.text)
+        else:
+            self._refused(answer)
 
     def _take(self, number: int, result: wire.Result | None) -> None:
         expected = sealed_length(self._file.size, number)
@@ -207,7 +170,8 @@ class Download:
         elif number >= self._written:
             self._came[number] = result.data
 
-    def _write(self) -> None:
+    def _move(self) -> None:
+        """Open and write the next piece."""
         number = self._written
         plain = self._seal.open(number, self._came.pop(number))
         self._desk.files.put(self._record.path, number * FILE_CHUNK, plain)
@@ -216,12 +180,6 @@ class Download:
         self._desk.tell(self, rarely=True)
         self._ask_on()
         self._end_if_through()
-
-    def _wait(self, step: Step, reason: str) -> None:
-        self.step, self._reason = step, reason
-        self._came.clear()
-        self._desk.tell(self)
-        self._desk.moved_on()
 
     # The end ------------------------------------------------------------------------------------
     def _end_if_through(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from attrs import define, field
@@ -21,7 +21,7 @@ from msgspec import Struct
 from encchat import wire
 from encchat.client import events
 from encchat.client.files.sealed import HASH_BYTES, ChunkSeal, description
-from encchat.client.files.transfer import NO_CONNECTION, PASSING, Desk, Step, shown
+from encchat.client.files.transfer import NO_CONNECTION, PASSING, Step, Transfer, shown
 from encchat.client.requests import Answer
 from encchat.errors import EncchatError, NotConnectedError
 from encchat.limits import FILE_AGAIN, FILE_CHUNK, FILE_HASH_SLICE, FILE_WINDOW
@@ -58,13 +58,11 @@ def kept(value: bytes) -> Outbound:
 
 
 @define(eq=False)
-class Upload:
+class Upload(Transfer):
     """See the module's theory of operation."""
 
-    _desk: Desk
     _record: Outbound
-    step: Step = field(init=False, default=Step.LOOKING)
-    direction: events.Direction = field(init=False, default="out")
+    direction: ClassVar[events.Direction] = "out"
     _seal: ChunkSeal = field(init=False, repr=False)
     _hash: Any = field(init=False, factory=hashlib.sha256, repr=False)
     _digests: bytearray = field(init=False, factory=bytearray, repr=False)
@@ -72,13 +70,9 @@ class Upload:
     _sent: int = field(init=False, default=0)
     """Pieces the server has."""
     _next: int = field(init=False, default=0)
-    _flying: int = field(init=False, default=0)
     _offered: bool = field(init=False, default=False)
     _broken: bool = field(init=False, default=False)
-    _round: int = field(init=False, default=0)
-    """What was asked in an earlier one is answered for nobody."""
     _tries: int = field(init=False, default=0)
-    _reason: str = field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
         record = self._record
@@ -121,16 +115,6 @@ class Upload:
             reason=self._reason,
         )
 
-    def work(self) -> None:
-        """One slice of reading."""
-        try:
-            if self.step is Step.LOOKING:
-                self._look()
-            else:
-                self._put()
-        except EncchatError as error:
-            self._fail(error.text)
-
     def go(self) -> None:
         """Ask how far the server is."""
         record = self._record
@@ -146,21 +130,6 @@ class Upload:
             chunks=self.count,
         )
 
-    def lost(self) -> None:
-        """The connection is gone."""
-        if self.step in (Step.MOVING, Step.STUCK):
-            self._wait(Step.READY, NO_CONNECTION)
-
-    def again(self) -> None:
-        """Ask again what was refused."""
-        if self.step is Step.STUCK:
-            self.step = Step.READY
-
-    def stop(self) -> None:
-        """Nobody is to get it; once its message waits to be sent it is too late for that."""
-        if self.step is not Step.ENDING:
-            self._fail("stopped")
-
     # Reading it to know it ----------------------------------------------------------------------
     def _look(self) -> None:
         record = self._record
@@ -175,10 +144,7 @@ class Upload:
         if self._read == record.size:
             self._record = msgspec.structs.replace(record, sha256=self._hash.digest(), digests=bytes(self._digests))
             self._keep()
-            self.step, self._reason = Step.READY, "" if self._desk.online else NO_CONNECTION
-            self._desk.moved_on()
-            if self.step is Step.READY:
-                self._desk.tell(self)
+            self._looked()
 
     def _keep(self) -> None:
         self._desk.keep.put(KIND, self.ulid, msgspec.msgpack.encode(self._record))
@@ -186,7 +152,7 @@ class Upload:
     # Over the wire ------------------------------------------------------------------------------
     def _told(self, number: int, answer: Answer) -> None:
         """How far the server is, or why it does not want it."""
-        if self.step is not Step.MOVING or number != self._round:
+        if self._is_late(number):
             return
         if isinstance(answer, wire.Error):
             self._refused(answer)
@@ -198,7 +164,7 @@ class Upload:
         else:
             self._fail("the server does not say how much of it it has")
 
-    def _put(self) -> None:
+    def _move(self) -> None:
         """Seal and send the next piece."""
         number = self._next
         plain = self._desk.files.slice(self._record.path, number * FILE_CHUNK, FILE_CHUNK)
@@ -212,7 +178,7 @@ class Upload:
         self._desk.ask(wire.PutChunk, done, file=self.ulid, number=number, data=sealed)
 
     def _taken(self, asked: int, number: int, answer: Answer) -> None:
-        if self.step is not Step.MOVING or asked != self._round:
+        if self._is_late(asked):
             return
         self._flying -= 1
         if isinstance(answer, wire.Error):
@@ -235,17 +201,6 @@ class Upload:
             self._refused(answer)
         else:
             self.go()
-
-    def _refused(self, error: wire.Error) -> None:
-        if error.code in PASSING:
-            self._wait(Step.STUCK, error.text)
-        elif error.code != NotConnectedError.code:
-            self._fail(error.text)
-
-    def _wait(self, step: Step, reason: str) -> None:
-        self.step, self._reason = step, reason
-        self._desk.tell(self)
-        self._desk.moved_on()
 
     def _end_if_through(self) -> None:
         if self.step is Step.MOVING and self._offered and not self._broken and self._sent == self.count:

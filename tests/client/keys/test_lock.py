@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from encchat.client import events
 from encchat.client.keys import actions
 from tests.client.garden import GardenTestCase
 from tests.client.people import Person
-from tests.server.harness import Line
 
 
 def lock(person: Person) -> str:
@@ -38,20 +34,7 @@ class RoomLock(GardenTestCase):
         await self.say(alice, "hello", bob, carol)
         alice.type("/verified bob", "/verified carol")
         await alice.settled()
-        published: dict[str, Any] = {}
-
-        def swapped(line: Line) -> Line:
-            for row in (line.get("result") or {}).get("users", ()):
-                published[row["user"]] = row
-                if row["user"] == "bob":
-                    row["identities"] = published["carol"]["identities"]
-            return line
-
-        alice.lie = swapped
-        alice.heard({"type": "keys_changed", "user": "carol"})
-        await alice.until(lambda: "carol" in published)
-        alice.heard({"type": "keys_changed", "user": "bob"})
-        await alice.sees(events.KeyChanged, user="bob")
+        await alice.is_shown_the_keys_of("carol", "bob")
         self.assertEqual("KEY CHANGED", lock(alice))
 
     async def test_of_a_room_with_nobody_else_it_says_that_it_is_encrypted(self) -> None:

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from encchat.client import events
 from tests.client.garden import GardenTestCase
-from tests.client.people import Line, Person
 
 
 class Lies(GardenTestCase):
     """Bob joins the room of Alice; the server tells him something else of it than she has signed."""
-
-    async def joined(self, options: str, **lie: Any) -> tuple[Person, Person]:
-        """Alice and Bob, who was told ``lie`` in every state of the room."""
-        alice, bob = await self.people("alice", "bob")
-
-        def other(line: Line) -> Line:
-            result = line.get("result")
-            if isinstance(result, dict) and result.get("type") == "room_state":
-                return {**line, "result": {**result, **lie}}
-            return line
-
-        bob.lie = other
-        alice.type(f"/chat #garden bob {options}")
-        await bob.sees(events.Room, event_="invited")
-        bob.type("/join")
-        await alice.sees(events.Room, event_="joined", user="bob")
-        await bob.settled()
-        return alice, bob
 
     async def test_a_room_has_the_scheme_policy_and_history_that_its_owner_has_signed(self) -> None:
         """Whatever the server says: he is warned, and what he says is said as in the room that was opened."""
@@ -39,7 +18,7 @@ class Lies(GardenTestCase):
             ("--deniable --history all", {"policy": "signed", "history": "none"}),
         ):
             with self.subTest(options=options, lie=lie):
-                alice, bob = await self.joined(options, **lie)
+                alice, bob = await self.deceived(options, **lie)
                 bob.type("canary")
                 said = await alice.reads("canary")
                 self.assertEqual(said.encryption, "megolm")
@@ -52,7 +31,7 @@ class Lies(GardenTestCase):
 
     async def test_who_joined_a_room_that_the_server_cannot_read_says_nothing_where_it_can(self) -> None:
         """A room opened as server-key and shown as megolm: he has not agreed to that, and has to join once more."""
-        alice, bob = await self.joined("--scheme server-key", scheme="megolm")
+        alice, bob = await self.deceived("--scheme server-key", scheme="megolm")
         bob.type("canary")
         refused = await bob.sees(events.Error, code="not-encrypted")
         self.assertIn("nothing was sent", refused.text)
